@@ -1,0 +1,1 @@
+"""The Rust extension; `convex_async.codec` is its only importer."""

@@ -1,0 +1,177 @@
+"""Every exception that this package raises.
+
+    ConvexClientError                    all we raise
+    ├─ FunctionError                     the function ran and failed
+    │  └─ ConvexError                    the application threw it on purpose
+    ├─ TransportError(ConnectionError)   no deployment reached
+    │  ├─ ConnectionLostError            the socket went while the request was under way
+    │  └─ RequestTimeoutError(TimeoutError)
+    ├─ ProtocolError
+    │  ├─ LocalProtocolError             this client was misused
+    │  └─ RemoteProtocolError            the deployment broke, or refused, the protocol
+    ├─ CodecError                        not a Convex value
+    │  ├─ UnsupportedTypeError(TypeError)
+    │  └─ InvalidValueError(ValueError)
+    ├─ AuthError                         the token was refused after a refresh
+    └─ ClientClosedError                 the client was used after, or during, close()
+
+All pickle, and all have `retryable`: whether the same call can succeed if made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+Outcome: TypeAlias = Literal["not_sent", "unknown"]
+"""What is known of a request that got no answer: it will never run, or nobody can tell."""
+
+
+class ConvexClientError(Exception):
+    """The base class of all that this package raises.
+
+    Attributes:
+        retryable: whether the same call can succeed if it is made again unchanged.
+    """
+
+    retryable: bool = False
+
+
+class FunctionError(ConvexClientError):
+    """A function ran and failed, was called wrongly, or does not exist.
+
+    Attributes:
+        message: the deployment's text; on production deployments only "Server Error".
+        path: the function path, such as `"tasks:create"`; None if it is not known.
+        log_lines: what the function logged; empty where the deployment redacts it.
+        request_id: the deployment's 16 hex digits for finding the run in its logs, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        log_lines: Sequence[str] = (),
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.log_lines = tuple(log_lines)
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ConvexError(FunctionError):
+    """An error that the application threw on purpose, with its data.
+
+    Users raise it too, in functions of a local deployment: `raise ConvexError({"code": "FULL"})`.
+
+    Attributes:
+        data: any Convex value, as the application gave it.
+    """
+
+    def __init__(
+        self,
+        data: object,
+        message: str | None = None,
+        *,
+        path: str | None = None,
+        log_lines: Sequence[str] = (),
+        request_id: str | None = None,
+    ) -> None:
+        text = message if message is not None else data if isinstance(data, str) else repr(data)
+        super().__init__(text, path=path, log_lines=log_lines, request_id=request_id)
+        self.args = (data, message)  # what pickle calls the class with
+        self.data = data
+
+
+class TransportError(ConvexClientError, ConnectionError):
+    """No deployment was reached, or the connection to it was lost.
+
+    Attributes:
+        outcome: "not_sent" when the request will never run, "unknown" when it may have.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, outcome: Outcome = "not_sent") -> None:
+        super().__init__(message)
+        self.outcome: Outcome = outcome
+        self.retryable = outcome == "not_sent"
+
+
+class ConnectionLostError(TransportError):
+    """The connection was lost while an action was under way: it may or may not have run."""
+
+    def __init__(self, message: str, *, outcome: Outcome = "unknown") -> None:
+        super().__init__(message, outcome=outcome)
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """No answer came within the call's `timeout`.
+
+    Attributes:
+        outcome: "not_sent" when the request was withdrawn and will never run, else "unknown".
+    """
+
+
+class ProtocolError(ConvexClientError):
+    """The rules of the sync protocol, or of this client, were broken."""
+
+
+class LocalProtocolError(ProtocolError):
+    """This client was used wrongly: from another loop, thread or process, or twice at once."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The deployment sent what the protocol does not allow, or ended the session for good."""
+
+
+class CodecError(ConvexClientError):
+    """Something is not a Convex value, in Python or on the wire.
+
+    Attributes:
+        path: where it is, such as `args.items[3].price`.
+        offset: the byte offset in the wire text, or None when encoding.
+    """
+
+    def __init__(self, message: str, *, path: str = "", offset: int | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.offset = offset
+
+
+class UnsupportedTypeError(CodecError, TypeError):
+    """A Python value of a type that has no Convex form."""
+
+
+class InvalidValueError(CodecError, ValueError):
+    """A value out of range, a bad field name, a surrogate, too deep, or malformed wire text."""
+
+
+class AuthError(ConvexClientError):
+    """The deployment refused the token, also after a refresh.
+
+    Attributes:
+        outcome: "not_sent" when the request will never run, "unknown" when it may have.
+    """
+
+    def __init__(self, message: str, *, outcome: Outcome = "not_sent") -> None:
+        super().__init__(message)
+        self.outcome: Outcome = outcome
+
+
+class ClientClosedError(ConvexClientError):
+    """The client was closed before the call was made, or before it was answered.
+
+    Attributes:
+        outcome: "not_sent" when the request will never run, "unknown" when it may have.
+    """
+
+    def __init__(self, message: str = "the client is closed", *, outcome: Outcome = "not_sent"):
+        super().__init__(message)
+        self.outcome: Outcome = outcome
