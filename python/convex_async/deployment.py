@@ -79,7 +79,9 @@ class DeploymentUrl:
         parts = urlsplit(text)
         example = "such as https://happy-animal-123.convex.cloud"
         if parts.scheme not in ("http", "https", "ws", "wss") or "://" not in text:
-            raise ValueError(f"{url!r} has no scheme: a deployment URL starts with https://, {example}")
+            raise ValueError(
+                f"{url!r} has no scheme: a deployment URL starts with https://, {example}"
+            )
         host = parts.hostname or ""
         if not host:
             raise ValueError(f"{url!r} has no host: give the deployment URL, {example}")
@@ -90,12 +92,14 @@ class DeploymentUrl:
             )
         if host == "dashboard.convex.dev" or host == "convex.dev":
             raise ValueError(
-                f"{url!r} is a dashboard link; the deployment URL is on its Settings page, {example}"
+                f"{url!r} is a dashboard link; its Settings page has the deployment URL, {example}"
             )
         if parts.username or parts.password:
             raise ValueError("a deployment URL holds no user name or password")
         if parts.query or parts.fragment:
-            raise ValueError(f"{url!r} has a query or a fragment; give the deployment URL, {example}")
+            raise ValueError(
+                f"{url!r} has a query or a fragment; give the deployment URL, {example}"
+            )
         try:
             port = parts.port
         except ValueError as error:

@@ -42,6 +42,7 @@ def format_timestamp(ts: int) -> WireTimestamp:
 class Message(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False, tag_field="type"):
     """What all messages have in common; `type` on the wire is the name of the class."""
 
+
 class StateVersion(Struct, frozen=True, rename="camel", gc=False):
     """What a client has been told: query set version, identity version, timestamp."""
 

@@ -1,0 +1,101 @@
+"""What the client core tells its shell: plain facts, in the order in which they became true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from convex_async.deployment import FunctionPath
+from convex_async.errors import Outcome
+from convex_async.protocol.query_set import QueryResult, Subscriber
+from convex_async.protocol.requests import Answer, RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsChanged:
+    """Query results that became visible together.
+
+    Attributes:
+        ts: the deployment's time of all of them, ns since the epoch.
+        deliveries: who is to see what; only those for whom it is news.
+    """
+
+    ts: int
+    deliveries: list[tuple[Subscriber, QueryResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSettled:
+    """A mutation or action is over; a mutation's effect is visible by now."""
+
+    request_id: RequestId
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionLogged:
+    """A function run for this client logged something."""
+
+    path: FunctionPath
+    log_lines: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseConnection:
+    """Cut the socket, then report it as disconnected for this reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenNeeded:
+    """The deployment refused the token: fetch another, anew, and hand it to `provide_token`."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityConfirmed:
+    """The deployment took the credential that was sent last."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRefused:
+    """The credential is refused for good: nothing runs until another identity is set.
+
+    Attributes:
+        message: the deployment's words.
+        abandoned: the requests that end with it, and what is known of each.
+    """
+
+    message: str
+    abandoned: list[tuple[RequestId, Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsRefused:
+    """Requests of an earlier identity can't be finished, as its credential is refused by now."""
+
+    message: str
+    abandoned: list[tuple[RequestId, Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The deployment ended the session for good (FatalError)."""
+
+    message: str
+    abandoned: list[tuple[RequestId, Outcome]]
+
+
+Event: TypeAlias = (
+    ResultsChanged
+    | RequestSettled
+    | FunctionLogged
+    | CloseConnection
+    | TokenNeeded
+    | IdentityConfirmed
+    | IdentityRefused
+    | RequestsRefused
+    | Stopped
+)

@@ -1,0 +1,292 @@
+"""Mutations and actions from the call to the answer.
+
+A mutation is sent again on each new socket, under the same session id and request id, until it is
+answered: the deployment runs it once. It is settled when a transition reaches its commit, so that
+its caller reads its own writes. An action is sent once.
+
+Source: convex-js src/browser/sync/request_manager.ts; convex-backend crates/sync/src/worker.rs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NewType, TypeAlias, assert_never
+
+from msgspec import Raw
+
+from convex_async.deployment import FunctionPath
+from convex_async.errors import Outcome
+from convex_async.protocol.messages import Action, Mutation
+
+RequestId = NewType("RequestId", int)
+Kind: TypeAlias = Literal["mutation", "action"]
+
+# Requests of one kind on the wire without an answer. The server closes a socket that has over 1000
+# (convex-backend crates/sync/src/worker.rs), and a full queue must survive a reconnect too.
+WINDOW = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The function's value, as wire bytes."""
+
+    value: bytes
+    log_lines: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function's failure; `data` is the wire bytes of a ConvexError's data, else None."""
+
+    message: str
+    request_id: str | None
+    data: bytes | None
+    log_lines: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The socket went while the action was under way: it may have run, or may still run."""
+
+    reason: str
+
+
+Answer: TypeAlias = Succeeded | Failed | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Not on the wire yet, or its time has not come on this socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """On the wire of the present socket, or of an earlier one; no answer yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Committed at `ts`; settled when a transition reaches it."""
+
+    ts: int
+    answer: Succeeded
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """Sent, but nobody waits any more: it still has its place in the server's queue."""
+
+
+State: TypeAlias = Unsent | Sent | Completed | Abandoned
+_UNSENT, _SENT, _ABANDONED = Unsent(), Sent(), Abandoned()
+
+
+class Request:
+    """One mutation or action.
+
+    Attributes:
+        epoch: the identity it was made under, as `identity.Identity.epoch` counts them.
+    """
+
+    __slots__ = ("args", "epoch", "kind", "path", "request_id", "state")
+
+    def __init__(
+        self, request_id: RequestId, kind: Kind, path: FunctionPath, args: bytes, epoch: int
+    ) -> None:
+        self.request_id = request_id
+        self.kind: Kind = kind
+        self.path = path
+        self.args = args
+        self.epoch = epoch
+        self.state: State = _UNSENT
+
+    def message(self) -> Mutation | Action:
+        """The request as it goes on the wire."""
+        args = Raw(b"[%b]" % self.args)
+        if self.kind == "mutation":
+            return Mutation(self.request_id, self.path, args)
+        return Action(self.request_id, self.path, args)
+
+
+class Requests:
+    """All requests that are not settled, in the order of their ids."""
+
+    def __init__(self, *, next_id: int = 0) -> None:
+        self._requests: dict[RequestId, Request] = {}
+        self._queued: dict[Kind, deque[Request]] = {"mutation": deque(), "action": deque()}
+        self._on_wire: dict[Kind, int] = {"mutation": 0, "action": 0}
+        self._completed: dict[RequestId, int] = {}
+        self._next_id = next_id
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self._requests.values())
+
+    def get(self, request_id: int) -> Request | None:
+        """The request, unless it is settled."""
+        return self._requests.get(RequestId(request_id))
+
+    @property
+    def wants_to_send(self) -> bool:
+        """Whether a request waits and the window has room for it."""
+        return any(queue and self._on_wire[kind] < WINDOW for kind, queue in self._queued.items())
+
+    def pending(self) -> list[tuple[RequestId, Outcome]]:
+        """The requests that somebody waits for, and what would be known of each by now."""
+        return [
+            (request.request_id, "not_sent" if isinstance(request.state, Unsent) else "unknown")
+            for request in self._requests.values()
+            if not isinstance(request.state, Abandoned)
+        ]
+
+    def first_queued_epoch(self) -> int | None:
+        """The earliest identity under which a request still waits to be sent."""
+        return min((queue[0].epoch for queue in self._queued.values() if queue), default=None)
+
+    def add(
+        self,
+        kind: Kind,
+        path: FunctionPath,
+        args: bytes,
+        epoch: int,
+        *,
+        request_id: RequestId | None = None,
+    ) -> Request:
+        """A new request; `request_id` is given only for one restored from an earlier process."""
+        if request_id is None:
+            request_id = RequestId(self._next_id)
+        self._next_id = max(self._next_id, request_id + 1)
+        request = Request(request_id, kind, path, args, epoch)
+        self._requests[request_id] = request
+        self._queued[kind].append(request)
+        return request
+
+    def drain(self, epoch: int) -> Iterator[Mutation | Action]:
+        """The requests of one identity that may go out now, in order."""
+        for kind, queue in self._queued.items():
+            while queue and queue[0].epoch == epoch and self._on_wire[kind] < WINDOW:
+                request = queue.popleft()
+                if isinstance(request.state, Unsent):
+                    request.state = _SENT
+                self._on_wire[kind] += 1
+                yield request.message()
+
+    def withdraw(self, request_id: RequestId) -> Outcome | None:
+        """Nobody waits any more: take it back if it was never sent.
+
+        Returns:
+            What is known of the request; None if it was settled already.
+        """
+        request = self._requests.get(request_id)
+        if request is None:
+            return None
+        match request.state:
+            case Unsent():
+                del self._requests[request_id]
+                self._queued[request.kind].remove(request)
+                return "not_sent"
+            case Sent():
+                if request in self._queued[request.kind]:  # no socket has it: not sent again
+                    self._queued[request.kind].remove(request)
+                    self._settle(request)
+                else:
+                    request.state = _ABANDONED
+                return "unknown"
+            case Completed():
+                self._settle(request)
+                return "unknown"
+            case Abandoned():
+                return None
+            case _:
+                assert_never(request.state)
+
+    def answered(
+        self,
+        kind: Kind,
+        request_id: int,
+        answer: Succeeded | Failed,
+        ts: int | None,
+        *,
+        reached: int,
+    ) -> Request | None:
+        """Record the deployment's answer.
+
+        Args:
+            ts: the commit time of a successful mutation, ns since the epoch, else None.
+            reached: the ts of the last transition.
+
+        Returns:
+            The request if it is settled by this; a successful mutation that no transition has
+            reached yet is settled by `reached` later. None too for an unknown or repeated answer,
+            which is normal after a reconnect.
+        """
+        request = self._requests.get(RequestId(request_id))
+        if request is None or request.kind != kind or isinstance(request.state, Completed):
+            return None
+        self._on_wire[kind] -= 1
+        if isinstance(request.state, Abandoned):
+            self._settle(request)
+            return None
+        if isinstance(answer, Succeeded) and ts is not None and ts > reached:
+            request.state = Completed(ts, answer)
+            self._completed[request.request_id] = ts
+            return None
+        self._settle(request)
+        return request
+
+    def reached(self, ts: int) -> list[tuple[Request, Succeeded]]:
+        """A transition reached `ts`: the mutations whose effects it shows, now settled."""
+        if not self._completed:
+            return []
+        settled: list[tuple[Request, Succeeded]] = []
+        for request_id in [i for i, commit_ts in self._completed.items() if commit_ts <= ts]:
+            request = self._requests[request_id]
+            assert isinstance(request.state, Completed)
+            settled.append((request, request.state.answer))
+            self._settle(request)
+        return settled
+
+    def disconnected(self) -> list[Request]:
+        """The socket is gone: queue again what may be sent again.
+
+        Returns:
+            The actions that were on the wire; they are settled, as lost.
+        """
+        lost: list[Request] = []
+        again: deque[Request] = deque()
+        for request in list(self._requests.values()):
+            match request.state:
+                case Sent() if request.kind == "action":
+                    lost.append(request)
+                    self._settle(request)
+                case Abandoned():
+                    self._settle(request)
+                case Sent():
+                    again.append(request)
+                case Unsent() | Completed():
+                    pass
+                case _:
+                    assert_never(request.state)
+        again.extend(r for r in self._queued["mutation"] if isinstance(r.state, Unsent))
+        self._queued["mutation"] = again
+        self._on_wire = {"mutation": 0, "action": 0}
+        return lost
+
+    def abandon(self, epochs: range) -> list[tuple[RequestId, Outcome]]:
+        """Give up the requests of these identities: what is known of each."""
+        abandoned = [
+            (i, outcome) for i, outcome in self.pending() if self._requests[i].epoch in epochs
+        ]
+        for request in [r for r in self._requests.values() if r.epoch in epochs]:
+            self._settle(request)
+        for kind, queue in self._queued.items():
+            self._queued[kind] = deque(r for r in queue if r.request_id in self._requests)
+        return abandoned
+
+    def _settle(self, request: Request) -> None:
+        del self._requests[request.request_id]
+        self._completed.pop(request.request_id, None)
