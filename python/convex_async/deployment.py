@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import NewType
 from urllib.parse import urlsplit
 
+from convex_async.api_reference import FunctionReference
+
 FunctionPath = NewType("FunctionPath", str)
 """A function path in canonical form: `module:function`, no `.js`."""
 
@@ -17,7 +19,7 @@ _NAME_LIMIT = 64
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1|.*\.localhost")
 
 
-def canonical_path(path: str) -> FunctionPath:
+def canonical_path(path: str | FunctionReference) -> FunctionPath:
     """The one spelling of a function path: `messages`, `messages.js:default` -> `messages:default`.
 
     Raises:
@@ -26,6 +28,8 @@ def canonical_path(path: str) -> FunctionPath:
 
     Source: convex-js src/server/... `canonicalizeUdfPath`; convex-backend `CanonicalizedUdfPath`.
     """
+    if isinstance(path, FunctionReference):
+        path = str(path)
     if not isinstance(path, str):
         raise TypeError(f"a function path is a string such as 'tasks:list', not {path!r}")
     module, colon, function = path.rpartition(":")
@@ -48,6 +52,12 @@ def canonical_path(path: str) -> FunctionPath:
     return FunctionPath(f"{module}:{function}")
 
 
+def is_secure(url: str) -> bool:
+    """Whether a token may travel to a URL: TLS, or the loopback interface."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or bool(_LOOPBACK.fullmatch(parts.hostname or ""))
+
+
 @dataclass(frozen=True, slots=True)
 class DeploymentUrl:
     """The origins of one deployment.
@@ -65,8 +75,7 @@ class DeploymentUrl:
     @property
     def is_secure(self) -> bool:
         """Whether a token may travel to it: TLS, or the loopback interface."""
-        parts = urlsplit(self.url)
-        return parts.scheme == "https" or bool(_LOOPBACK.fullmatch(parts.hostname or ""))
+        return is_secure(self.url)
 
     @classmethod
     def parse(cls, url: str, *, site_url: str | None = None) -> DeploymentUrl:

@@ -5,7 +5,8 @@
     │  └─ ConvexError                    the application threw it on purpose
     ├─ TransportError(ConnectionError)   no deployment reached
     │  ├─ ConnectionLostError            the socket went while the request was under way
-    │  └─ RequestTimeoutError(TimeoutError)
+    │  ├─ RequestTimeoutError(TimeoutError)
+    │  └─ StorageError                   a file was not stored, or not fetched
     ├─ ProtocolError
     │  ├─ LocalProtocolError             this client was misused
     │  └─ RemoteProtocolError            the deployment broke, or refused, the protocol
@@ -117,6 +118,32 @@ class RequestTimeoutError(TransportError, TimeoutError):
     Attributes:
         outcome: "not_sent" when the request was withdrawn and will never run, else "unknown".
     """
+
+
+class StorageError(TransportError):
+    """A file was not uploaded, or not downloaded whole.
+
+    Attributes:
+        outcome: of an upload: "not_sent" when nothing was stored, "unknown" when it may have been.
+        status: the HTTP status of the deployment's answer, or None if there was none.
+        code: the deployment's code for the error, such as `StorageTokenExpired`, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        outcome: Outcome = "not_sent",
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, outcome=outcome)
+        self.status = status
+        self.code = code
+        # Asking again for a file that is not there, or with a spent URL, is of no use.
+        self.retryable = self.retryable and (
+            status is None or status in (408, 429) or status >= 500
+        )
 
 
 class ProtocolError(ConvexClientError):
