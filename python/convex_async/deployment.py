@@ -30,6 +30,8 @@ def canonical_path(path: str | FunctionReference) -> FunctionPath:
     """
     if isinstance(path, FunctionReference):
         path = str(path)
+    if isinstance(path, FunctionReference):
+        path = str(path)
     if not isinstance(path, str):
         raise TypeError(f"a function path is a string such as 'tasks:list', not {path!r}")
     module, colon, function = path.rpartition(":")

@@ -6,6 +6,7 @@ any call, `messages_to_send`, `events` and `next_deadline` say what there is to 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -94,7 +95,7 @@ class ClientProtocol:
         connection: the state of the socket.
         connection_count: sockets that were opened so far.
         retries: failed tries since all that was outstanding had last settled.
-        last_close_reason: why the last socket went.
+        last_close_reason: why the last socket went, or could not be opened.
     """
 
     def __init__(
@@ -180,6 +181,25 @@ class ClientProtocol:
         return outcome
 
     @property
+    def ts(self) -> int:
+        """The time of the newest results, ns since the epoch; 0 before the first."""
+        return self._remote.ts
+
+    @property
+    def max_observed_ts(self) -> int:
+        """The highest timestamp that any message told, ns since the epoch."""
+        return self._max_observed_ts
+
+    @property
+    def has_ended_before(self) -> bool:
+        """Whether a socket has gone, or could not be opened, before."""
+        return self.last_close_reason != INITIAL_REASON
+
+    def subscribers(self) -> Iterator[Subscriber]:
+        """All subscribers of all queries."""
+        return (subscriber for query in self._query_set for subscriber in query.subscribers)
+
+    @property
     def pending_requests(self) -> list[tuple[RequestId, Outcome]]:
         """Requests without an answer, and what would be known of each if it all ended now."""
         return self._requests.pending()
@@ -245,6 +265,14 @@ class ClientProtocol:
         self._confirm_identity()
         if not self._identity.is_settled:
             self._outstanding.add(("identity", 0))
+
+    def connect_now(self, *, now: float) -> None:
+        """Do not wait for the backoff to pass; a token that has to come first still has to."""
+        match self.connection:
+            case Offline(float()):
+                self.connection = Offline(now)
+            case _:
+                pass
 
     def heard(self, *, now: float) -> None:
         """A frame of any kind came: the socket lives."""

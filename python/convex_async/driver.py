@@ -1,0 +1,487 @@
+"""The one task: owns the core, the socket and the timers, and wakes whoever waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import assert_never
+
+from convex_async.auth import TokenFetcher, TokenSource
+from convex_async.codec import FrameDecoder, encode_message
+from convex_async.deployment import FunctionPath
+from convex_async.errors import (
+    AuthError,
+    ClientClosedError,
+    ConvexClientError,
+    Outcome,
+    RemoteProtocolError,
+    TransportError,
+)
+from convex_async.protocol.client import ClientProtocol, Offline, Online
+from convex_async.protocol.events import (
+    CloseConnection,
+    Event,
+    FunctionLogged,
+    IdentityConfirmed,
+    IdentityRefused,
+    RequestSettled,
+    RequestsRefused,
+    ResultsChanged,
+    Stopped,
+    TokenNeeded,
+)
+from convex_async.protocol.identity import Credential
+from convex_async.protocol.query_set import Subscriber
+from convex_async.protocol.requests import Answer, Kind, RequestId
+from convex_async.subscription import Mailbox
+from convex_async.transport.base import ConnectionClosed, Connector, Transport
+
+logger = logging.getLogger("convex_async")
+function_logger = logging.getLogger("convex_async.functions")
+
+# Seconds of handling frames after which other tasks get their turn: aiohttp hands over queued
+# frames without ever yielding to the loop.
+SLICE = 0.001
+# Seconds for saying goodbye to a socket that is being replaced.
+GOODBYE = 1.0
+
+
+class Driver:
+    """Runs one client core over sockets.
+
+    Args:
+        core: the protocol state; nobody else may change it.
+        connect: opens a transport.
+        connect_timeout: seconds that opening one may take.
+        max_message_size: the most characters of a transition that comes in parts.
+    """
+
+    def __init__(
+        self,
+        core: ClientProtocol,
+        connect: Connector,
+        *,
+        connect_timeout: float,
+        max_message_size: int,
+    ) -> None:
+        self.core = core
+        self.is_connecting = False
+        self.failure: ConvexClientError | None = None
+        self._debug = False
+        self._connect = connect
+        self._connect_timeout = connect_timeout
+        self._decoder = FrameDecoder(limit=max_message_size)
+        self._clock = time.monotonic
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._wake_up = asyncio.Event()
+        self._cut: asyncio.Future[str] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._answers: dict[RequestId, asyncio.Future[Answer]] = {}
+        self._connecting: list[asyncio.Future[None]] = []
+        self._watchers: list[Callable[[], None]] = []
+        self._tokens: TokenSource | None = None
+        self._token_task: asyncio.Task[None] | None = None
+        self._task = self._loop.create_task(self._run(), name="convex-async driver")
+
+    # What the client asks for; all synchronous, so that one tick's intents leave together
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    @property
+    def is_running(self) -> bool:
+        """Whether sockets are still opened."""
+        return not self._task.done()
+
+    def wake(self) -> None:
+        """Something may have to be sent."""
+        self._wake_up.set()
+
+    def check(self) -> None:
+        """Raise why nothing can be asked any more, if so."""
+        if self.failure is not None:
+            raise self.failure
+
+    def set_debug(self, debug: bool) -> None:
+        """Log what functions log; on stderr if nobody has set up logging."""
+        self._debug = debug
+        if debug and not function_logger.hasHandlers():
+            function_logger.addHandler(logging.StreamHandler())
+            function_logger.setLevel(logging.INFO)
+
+    def subscribe(
+        self,
+        path: FunctionPath,
+        args: bytes,
+        mailbox: Mailbox,
+        *,
+        fresh: bool = False,
+        linger: float = 0.0,
+    ) -> Subscriber:
+        """Begin, or share, a query; what is known of it is in the mailbox at once."""
+        subscriber, result = self.core.subscribe(path, args, mailbox, fresh=fresh, linger=linger)
+        if result is not None:
+            mailbox.deliver(result, self.core.ts)
+        if self.failure is not None:
+            mailbox.fail(self.failure)
+        self.wake()
+        return subscriber
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Leave a query soon; from any thread, also while the garbage collector runs."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and the socket with it
+            self._loop.call_soon_threadsafe(self.unsubscribe_now, subscriber)
+
+    def unsubscribe_now(self, subscriber: Subscriber) -> None:
+        """Leave a query; in the loop's own thread only."""
+        self.core.unsubscribe(subscriber, now=self._clock())
+        self._arm()
+        self.wake()
+
+    def request(self, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
+        """Queue a mutation or action; `answer` waits for it."""
+        make = self.core.mutation if kind == "mutation" else self.core.action
+        request_id = make(path, args)
+        self._answers[request_id] = self._loop.create_future()
+        self.wake()
+        return request_id
+
+    def answer(self, request_id: RequestId) -> asyncio.Future[Answer]:
+        """The future of a request's answer."""
+        return self._answers[request_id]
+
+    def withdraw(self, request_id: RequestId) -> Outcome | None:
+        """Nobody waits for the request any more: what is known of it, None if it is settled."""
+        self._answers.pop(request_id, None)
+        outcome = self.core.withdraw(request_id)
+        self.wake()
+        return outcome
+
+    def set_identity(self, credential: Credential | None, fetch: TokenFetcher | None) -> None:
+        """Become another user, with a credential or with a fetcher that gets one."""
+        self._stop_fetching()
+        self.core.set_identity(credential, now=self._clock(), refreshable=fetch is not None)
+        if isinstance(self.failure, AuthError):
+            self.failure = None
+            for subscriber in self.core.subscribers():
+                self._mailbox(subscriber).recover()
+        if fetch is not None:
+            self.fetch_tokens(fetch)
+        self._handle_events()
+        self._notify()
+        self.wake()
+
+    def fetch_tokens(self, fetch: TokenFetcher) -> None:
+        """Begin to get tokens for the present user, who waits for one."""
+        self._tokens = TokenSource(
+            fetch,
+            provide=self._provide_token,
+            refuse=self._refuse_identity,
+            clock=self._clock,
+        )
+        self._token_task = self._loop.create_task(self._tokens.run(), name="convex-async token")
+
+    def _stop_fetching(self) -> None:
+        if self._token_task is not None:
+            self._token_task.cancel()
+        self._tokens = self._token_task = None
+
+    def _provide_token(self, credential: Credential) -> None:
+        self.core.provide_token(credential, now=self._clock())
+        self._notify()
+        self.wake()
+
+    def _refuse_identity(self, message: str) -> None:
+        self.core.refuse_identity(message)
+        self._handle_events()
+        self.wake()
+
+    async def connected(self) -> None:
+        """Wait until a socket is open; do not wait for a backoff to pass.
+
+        Raises:
+            TransportError: the next try failed.
+            ConvexClientError: no try will be made.
+        """
+        if isinstance(self.core.connection, Online):
+            return
+        if self.failure is not None:
+            raise self.failure
+        self.core.connect_now(now=self._clock())
+        self.wake()
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._connecting.append(waiter)
+        await waiter
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` whenever the connection's state may have changed; returns how to stop."""
+        self._watchers.append(notify)
+        return lambda: self._watchers.remove(notify)
+
+    async def drained(self) -> None:
+        """Wait until everything that was sent is answered."""
+        sent = [
+            self._answers[request_id]
+            for request_id, outcome in self.core.pending_requests
+            if outcome == "unknown" and request_id in self._answers
+        ]
+        if sent and isinstance(self.core.connection, Online):
+            await asyncio.wait(sent)
+
+    async def stop(self, error: ConvexClientError) -> None:
+        """End for good: whatever waits gets the error; the socket is closed."""
+        self._fail_all(error)
+        self._stop_fetching()
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    def discard(self) -> None:
+        """The client was dropped without being closed: let go of everything, without waiting."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    # The task
+
+    async def _run(self) -> None:
+        error: ConvexClientError = ClientClosedError("the client's event loop was stopped")
+        try:
+            while True:
+                await self._until_due()
+                transport = await self._open()
+                if transport is not None:
+                    await self._use(transport)
+        except asyncio.CancelledError:
+            raise
+        except RemoteProtocolError as refusal:
+            error = refusal
+        except BaseException as bug:
+            error = RemoteProtocolError(f"the client stopped on an unexpected error: {bug!r}")
+            error.__cause__ = bug
+            logger.exception("the client stopped on an unexpected error")
+        finally:
+            self.is_connecting = False
+            if self._timer is not None:
+                self._timer.cancel()
+            if self.failure is None or isinstance(self.failure, AuthError):
+                self._fail_all(error)
+
+    async def _until_due(self) -> None:
+        """Wait until the core wants a socket."""
+        while True:
+            connection = self.core.connection
+            delay = None
+            if isinstance(connection, Offline) and connection.retry_at is not None:
+                delay = connection.retry_at - self._clock()
+                if delay <= 0:
+                    return
+            self._wake_up.clear()
+            try:
+                async with asyncio.timeout(delay):
+                    await self._wake_up.wait()
+            except TimeoutError:
+                pass
+
+    async def _open(self) -> Transport | None:
+        if self._tokens is not None and self._tokens.is_ending:
+            self.core.hold_identity()
+            self._tokens.renew()
+        self.is_connecting = True
+        self._notify()
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                transport = await self._connect()
+        except (TransportError, TimeoutError) as error:
+            reason = str(error) or f"no answer within {self._connect_timeout} s"
+            failure = error if isinstance(error, TransportError) else TransportError(reason)
+            self.is_connecting = False
+            self._disconnected(reason)
+            for waiter in self._take_connecting():
+                waiter.set_exception(failure)
+            return None
+        self.is_connecting = False
+        return transport
+
+    async def _use(self, transport: Transport) -> None:
+        """Pump frames both ways until the socket goes."""
+        self.core.connected(now=self._clock())
+        self._decoder.clear()
+        self._cut = self._loop.create_future()
+        self._wake_up.set()
+        self._arm()
+        self._notify()
+        for waiter in self._take_connecting():
+            waiter.set_result(None)
+        tasks = [
+            self._loop.create_task(self._read(transport)),
+            self._loop.create_task(self._write(transport)),
+            self._cut,
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            reason = next(task.result() for task in tasks if task.done())
+        finally:
+            for task in tasks[:2]:
+                task.cancel()
+            await asyncio.wait(tasks[:2])
+            self._cut = None
+            await transport.close(timeout=GOODBYE)
+        self._disconnected(reason)
+
+    async def _read(self, transport: Transport) -> str:
+        """Hand frames to the core; returns why the socket went."""
+        core, clock = self.core, self._clock
+        began = clock()
+        while True:
+            try:
+                frame = await transport.receive()
+            except ConnectionClosed as closed:
+                return closed.reason
+            now = clock()
+            if frame is None:
+                core.heard(now=now)
+            else:
+                try:
+                    message = self._decoder.decode(frame)
+                except RemoteProtocolError as error:
+                    return f"ProtocolError: {error}"
+                if message is not None:
+                    core.received(message, now=now)
+                    self._handle_events()
+                    if core.wants_to_send:
+                        self.wake()
+            if clock() - began > SLICE:
+                await asyncio.sleep(0)
+                began = clock()
+
+    async def _write(self, transport: Transport) -> str:
+        """Send what the core gives, the one gate for it; returns why the socket went."""
+        try:
+            while True:
+                self._wake_up.clear()
+                for message in self.core.messages_to_send():
+                    await transport.send(encode_message(message))
+                await self._wake_up.wait()
+        except ConnectionClosed as closed:
+            return closed.reason
+
+    def _disconnected(self, reason: str) -> None:
+        logger.info("disconnected: %s", reason)
+        self.core.disconnected(reason, now=self._clock(), jitter=random.random())
+        self._handle_events()
+        self._notify()
+
+    # Timers and events
+
+    def _arm(self) -> None:
+        """Make sure that the core is ticked at its deadline."""
+        deadline = self.core.next_deadline
+        if self._timer is not None:
+            if deadline is not None and self._timer.when() <= self._at(deadline):
+                return  # it fires early, and is armed again then
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer = self._loop.call_at(self._at(deadline), self._tick)
+
+    def _at(self, deadline: float) -> float:
+        return self._loop.time() + deadline - self._clock()
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.core.tick(now=self._clock())
+        self._handle_events()
+        self._arm()
+        self.wake()
+
+    def _handle_events(self) -> None:
+        for event in self.core.events():
+            self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case ResultsChanged(ts, deliveries):
+                for subscriber, result in deliveries:
+                    self._mailbox(subscriber).deliver(result, ts)
+            case RequestSettled(request_id, answer):
+                future = self._answers.pop(request_id, None)
+                if future is not None and not future.done():
+                    future.set_result(answer)
+            case FunctionLogged(path, log_lines):
+                if self._debug:
+                    for line in log_lines:
+                        function_logger.info("[%s] %s", path, line)
+            case CloseConnection(reason):
+                if self._cut is not None and not self._cut.done():
+                    self._cut.set_result(reason)
+            case TokenNeeded(message):
+                if self._tokens is not None:
+                    self._tokens.renew(refused=message)
+                self._notify()
+            case IdentityConfirmed():
+                self._notify()
+            case IdentityRefused(message, abandoned):
+                self._fail_requests(abandoned, lambda o: AuthError(message, outcome=o))
+                self.failure = AuthError(message)
+                for subscriber in self.core.subscribers():
+                    self._mailbox(subscriber).fail(self.failure)
+                self._notify()
+            case RequestsRefused(message, abandoned):
+                self._fail_requests(abandoned, lambda o: AuthError(message, outcome=o))
+            case Stopped(message):
+                self._fail_all(RemoteProtocolError(f"the deployment ended the session: {message}"))
+                if self._cut is not None and not self._cut.done():
+                    self._cut.set_result("FatalError")
+            case _:
+                assert_never(event)
+
+    def _fail_requests(
+        self,
+        abandoned: list[tuple[RequestId, Outcome]],
+        error: Callable[[Outcome], ConvexClientError],
+    ) -> None:
+        for request_id, outcome in abandoned:
+            future = self._answers.pop(request_id, None)
+            if future is not None and not future.done():
+                future.set_exception(error(outcome))
+
+    def _fail_all(self, error: ConvexClientError) -> None:
+        """Nothing more will come: tell everybody who waits."""
+        self.failure = error
+        known = dict(self.core.pending_requests)
+        for request_id, future in self._answers.items():
+            if not future.done():
+                future.set_exception(_with_outcome(error, known.get(request_id, "unknown")))
+        self._answers.clear()
+        for subscriber in self.core.subscribers():
+            self._mailbox(subscriber).fail(error)
+        for waiter in self._take_connecting():
+            waiter.set_exception(error)
+        self._notify()
+
+    def _take_connecting(self) -> Iterator[asyncio.Future[None]]:
+        waiters, self._connecting = self._connecting, []
+        return (waiter for waiter in waiters if not waiter.done())
+
+    def _notify(self) -> None:
+        for notify in list(self._watchers):
+            notify()
+
+    @staticmethod
+    def _mailbox(subscriber: Subscriber) -> Mailbox:
+        mailbox = subscriber.mailbox
+        assert isinstance(mailbox, Mailbox)
+        return mailbox
+
+
+def _with_outcome(error: ConvexClientError, outcome: Outcome) -> ConvexClientError:
+    """The same error, saying what is known of one request."""
+    if isinstance(error, ClientClosedError):
+        return ClientClosedError(str(error), outcome=outcome)
+    return error

@@ -1,0 +1,49 @@
+"""The deployment's answers as Python values and errors, made at the user's own line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convex_async.codec import decode
+from convex_async.deployment import FunctionPath
+from convex_async.errors import ConnectionLostError, ConvexError, FunctionError
+from convex_async.protocol.query_set import QueryFailure, QueryResult
+from convex_async.protocol.requests import Answer, Failed, Lost
+
+
+def value_or_raise(path: FunctionPath, answer: QueryResult | Answer, type: Any) -> Any:
+    """The value of an answer, decoded afresh.
+
+    Raises:
+        ConvexError, FunctionError: the function failed.
+        ConnectionLostError: an action was under way when the socket went.
+        CodecError: the value is not what `type` says, or not a Convex value.
+    """
+    match answer:
+        case Failed() | QueryFailure():
+            raise function_error(path, answer)
+        case Lost():
+            raise ConnectionLostError(
+                f"{path}: the connection was lost while the action was under way "
+                f"({answer.reason}); it may or may not have run"
+            )
+        case _:
+            return decode(answer.value, type=type)
+
+
+def function_error(path: FunctionPath, failure: Failed | QueryFailure) -> FunctionError:
+    """The error that a failure stands for; a ConvexError if the application threw data."""
+    if failure.data is None:
+        return FunctionError(
+            failure.message,
+            path=path,
+            log_lines=failure.log_lines,
+            request_id=failure.request_id,
+        )
+    return ConvexError(
+        decode(failure.data, root="data"),
+        failure.message,
+        path=path,
+        log_lines=failure.log_lines,
+        request_id=failure.request_id,
+    )

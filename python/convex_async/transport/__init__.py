@@ -1,0 +1,1 @@
+"""Moving frames: what a transport is, and the two there are."""

@@ -1,0 +1,111 @@
+"""A transport over an aiohttp WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import aiohttp
+from aiohttp import ClientWebSocketResponse, WSMsgType
+
+from convex_async.errors import RemoteProtocolError, TransportError
+from convex_async.transport.base import ConnectionClosed
+
+# Bytes. A result has at most 16 MiB as Convex counts, which base64 and escapes make larger on the
+# wire, and the server does not split transitions for us (convex-backend crates/sync).
+MAX_MESSAGE_SIZE = 64 * 2**20
+
+
+class WebSocketTransport:
+    """One open WebSocket, which takes and gives text frames as bytes."""
+
+    def __init__(self, socket: ClientWebSocketResponse[bool]) -> None:
+        self._socket = socket
+
+    async def send(self, frame: bytes) -> None:
+        try:
+            await self._socket.send_frame(frame, WSMsgType.TEXT)
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise ConnectionClosed("FailedToSendMessage") from error
+
+    async def receive(self) -> bytes | None:
+        message = await self._socket.receive()
+        match message.type:
+            case WSMsgType.TEXT:
+                return bytes(message.data)
+            case WSMsgType.PING:
+                try:
+                    await self._socket.pong(message.data)
+                except (aiohttp.ClientError, ConnectionError) as error:
+                    raise ConnectionClosed("FailedToSendMessage") from error
+                return None
+            case WSMsgType.PONG:
+                return None
+            case WSMsgType.CLOSE:
+                raise ConnectionClosed(message.extra or f"closed with code {message.data}")
+            case WSMsgType.BINARY:
+                raise ConnectionClosed("ProtocolError: a binary frame")
+            case WSMsgType.ERROR:
+                raise ConnectionClosed(f"ProtocolError: {message.data}")
+            case _:
+                raise ConnectionClosed("closed with code 1006")
+
+    async def close(self, *, timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._socket.close()
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            pass  # a cancelled close has let go of the socket as well
+
+
+class WebSocketConnector:
+    """Opens WebSockets to one deployment.
+
+    Args:
+        url: the sync URL, `wss://…/api/sync`.
+        client: the value of the `Convex-Client` header.
+        max_message_size: bytes of the largest frame that is taken.
+        compress: offer permessage-deflate.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        *,
+        client: str,
+        max_message_size: int,
+        compress: bool,
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._headers = {"Convex-Client": client}
+        self._max_message_size = max_message_size
+        # aiohttp writes the offer `permessage-deflate; client_max_window_bits`, one of the two
+        # that the server knows (convex-backend crates/local_backend/src/subs/mod.rs).
+        self._compress = 15 if compress else 0
+
+    async def __call__(self) -> WebSocketTransport:
+        try:
+            socket = await self._session.ws_connect(
+                self._url,
+                headers=self._headers,
+                autoclose=False,
+                autoping=False,  # a ping is a sign of life that the driver wants to see
+                decode_text=False,
+                max_msg_size=self._max_message_size,
+                compress=self._compress,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            headers = error.headers
+            if headers and headers.get("x-convex-deprecation-state") == "Unsupported":
+                message = headers.get("x-convex-deprecation-message", "no reason given")
+                raise RemoteProtocolError(
+                    f"the deployment refuses this version of the client: {message}"
+                ) from None
+            raise TransportError(
+                f"the deployment refused the WebSocket upgrade with HTTP status {error.status}"
+            ) from error
+        except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
+            raise TransportError(f"no connection to {self._url}: {error}") from error
+        return WebSocketTransport(socket)
