@@ -1,0 +1,46 @@
+"""Transitions that come in parts."""
+
+import pytest
+
+from convex_async.errors import RemoteProtocolError
+from convex_async.protocol.chunks import ChunkBuffer
+from convex_async.protocol.messages import TransitionChunk
+
+
+def part(text: str, number: int, total: int, name: str = "9") -> TransitionChunk:
+    return TransitionChunk(text, number, total, name)
+
+
+def test_parts_make_the_text() -> None:
+    buffer = ChunkBuffer(limit=100)
+    assert buffer.add(part("añ", 0, 3)) is None
+    assert buffer.add(part("b", 1, 3)) is None
+    assert buffer.add(part("c", 2, 3)) == "añbc".encode()
+    assert buffer.add(part("again", 0, 1)) == b"again"
+
+
+@pytest.mark.parametrize(
+    "second",
+    [part("x", 2, 3), part("x", 1, 4), part("x", 1, 3, "8"), part("x", 3, 3)],
+    ids=["skipped", "other total", "other id", "past the end"],
+)
+def test_a_part_that_does_not_continue_is_refused(second: TransitionChunk) -> None:
+    buffer = ChunkBuffer(limit=100)
+    buffer.add(part("a", 0, 3))
+    with pytest.raises(RemoteProtocolError):
+        buffer.add(second)
+    assert buffer.add(part("fresh", 0, 1)) == b"fresh"
+
+
+def test_a_part_zero_begins_anew() -> None:
+    buffer = ChunkBuffer(limit=100)
+    buffer.add(part("lost", 0, 2))
+    buffer.add(part("a", 0, 2))
+    assert buffer.add(part("b", 1, 2)) == b"ab"
+
+
+def test_the_parts_together_are_bounded() -> None:
+    buffer = ChunkBuffer(limit=5)
+    buffer.add(part("abc", 0, 1000))
+    with pytest.raises(RemoteProtocolError, match="over 5"):
+        buffer.add(part("def", 1, 1000))

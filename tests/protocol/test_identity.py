@@ -1,0 +1,127 @@
+"""Who the client is, and what an AuthError means."""
+
+from convex_async.protocol.identity import (
+    ANONYMOUS,
+    FORCED_TRIES,
+    Confirmed,
+    Credential,
+    Identity,
+    Refused,
+    Unconfirmed,
+    Waiting,
+)
+
+ALICE, BOB = Credential("User", "alice"), Credential("User", "bob")
+
+
+def test_a_client_starts_as_nobody_and_says_nothing_of_it() -> None:
+    identity = Identity()
+    assert identity.is_settled
+    assert identity.speak_as(0) is None
+
+
+def test_a_token_is_confirmed_by_the_transition_that_acknowledges_it() -> None:
+    identity = Identity()
+    identity.switch(ALICE, refreshable=False)
+    message = identity.speak_as(identity.epoch)
+    assert message is not None
+    assert (message.base_version, message.token_type, message.value) == (0, "User", "alice")
+    assert not identity.acknowledged(0)
+    assert identity.acknowledged(1)
+    assert identity.state == Confirmed(ALICE)
+
+
+def test_an_unchanged_token_is_not_sent_again() -> None:
+    identity = Identity()
+    identity.switch(ALICE, refreshable=True)
+    identity.speak_as(1)
+    identity.acknowledged(1)
+    identity.provide(ALICE)
+    assert identity.is_settled
+    assert identity.speak_as(1) is None
+    identity.provide(BOB)
+    message = identity.speak_as(1)
+    assert message is not None
+    assert message.base_version == 1
+
+
+def test_logging_out_is_told() -> None:
+    identity = Identity()
+    identity.switch(ALICE, refreshable=False)
+    identity.speak_as(1)
+    identity.switch(ANONYMOUS, refreshable=False)
+    message = identity.speak_as(2)
+    assert message is not None
+    assert (message.token_type, message.value) == ("None", None)
+
+
+def test_a_new_socket_begins_at_version_zero() -> None:
+    identity = Identity()
+    identity.switch(ALICE, refreshable=False)
+    identity.speak_as(1)
+    identity.acknowledged(1)
+    identity.restart()
+    assert identity.state == Unconfirmed(ALICE)
+    message = identity.speak_as(1)
+    assert message is not None
+    assert message.base_version == 0
+
+
+def test_a_refused_static_token_is_final() -> None:
+    identity = Identity()
+    identity.switch(ALICE, refreshable=False)
+    identity.speak_as(1)
+    assert identity.refused("no", base_version=0, attempted=True) == "final"
+    assert identity.state == Refused("no")
+
+
+def test_a_fetched_token_gets_two_forced_tries() -> None:
+    identity = Identity()
+    identity.switch(ALICE, refreshable=True)
+    for _ in range(FORCED_TRIES):
+        identity.speak_as(1)
+        assert identity.refused("no", base_version=0, attempted=True) == "retry"
+        assert identity.state == Waiting()
+        identity.restart()
+        identity.provide(BOB)
+    identity.speak_as(1)
+    assert identity.refused("no", base_version=0, attempted=True) == "final"
+
+
+def test_a_confirmed_token_that_expires_has_its_tries_again() -> None:
+    identity = Identity()
+    identity.switch(ALICE, refreshable=True)
+    for _ in range(5):
+        identity.restart()
+        identity.speak_as(1)
+        identity.acknowledged(1)
+        assert identity.refused("expired", base_version=1, attempted=False) == "retry"
+        identity.provide(ALICE)
+
+
+def test_stale_refusals_are_ignored() -> None:
+    identity = Identity()
+    identity.switch(ALICE, refreshable=True)
+    identity.speak_as(1)
+    # An expiry that crossed a newer Authenticate.
+    assert identity.refused("expired", base_version=0, attempted=False) == "stale"
+    identity.provide(BOB)
+    identity.speak_as(1)
+    # An attempt before the last.
+    assert identity.refused("no", base_version=0, attempted=True) == "stale"
+    assert identity.state == Unconfirmed(BOB)
+
+
+def test_the_refusal_of_an_earlier_user_is_not_the_present_ones() -> None:
+    identity = Identity()
+    identity.switch(ALICE, refreshable=False)
+    identity.switch(BOB, refreshable=False)
+    identity.speak_as(1)
+    assert identity.refused("no", base_version=0, attempted=True) == "earlier"
+    assert identity.state == Unconfirmed(BOB)
+
+
+def test_a_credential_shows_no_secret() -> None:
+    credential = Credential("Admin", "key", b'{"subject":"bob"}')
+    assert "key" not in repr(credential)
+    assert "bob" not in repr(credential)
