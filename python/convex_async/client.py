@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import uuid
@@ -420,9 +421,10 @@ class ConvexClient(ClientBase):
 
     async def _user_token(self) -> str | None:
         """The JWT in force, waiting for one that is being fetched; None for anybody else."""
-        async for state in self.states():
-            if state.auth != "fetching":
-                break
+        async with contextlib.aclosing(self.states()) as states:
+            async for state in states:
+                if state.auth != "fetching":
+                    break
         match self._core.identity.state:
             case Unconfirmed(credential) | Confirmed(credential):
                 return credential.value if credential.token_type == "User" else None

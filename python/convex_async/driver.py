@@ -84,6 +84,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._answers: dict[RequestId, asyncio.Future[Answer]] = {}
         self._connecting: list[asyncio.Future[None]] = []
+        self._goodbyes: set[asyncio.Task[None]] = set()
         self._watchers: list[Callable[[], None]] = []
         self._tokens: TokenSource | None = None
         self._token_task: asyncio.Task[None] | None = None
@@ -241,6 +242,8 @@ class Driver:
         self._stop_fetching()
         self._task.cancel()
         await asyncio.wait([self._task])
+        if self._goodbyes:
+            await asyncio.wait(self._goodbyes)
 
     def discard(self) -> None:
         """The client was dropped without being closed: let go of everything, without waiting."""
@@ -331,7 +334,10 @@ class Driver:
                 task.cancel()
             await asyncio.wait(tasks[:2])
             self._cut = None
-            await transport.close(timeout=GOODBYE)
+            # Not awaited here: a dead peer must not hold up the next socket.
+            goodbye = self._loop.create_task(transport.close(timeout=GOODBYE))
+            self._goodbyes.add(goodbye)
+            goodbye.add_done_callback(self._goodbyes.discard)
         self._disconnected(reason)
 
     async def _read(self, transport: Transport) -> str:
