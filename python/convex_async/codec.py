@@ -2,14 +2,154 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
 import msgspec
 
-from convex_async.errors import RemoteProtocolError
-from convex_async.protocol.messages import ClientMessage, ServerMessage
+from convex_async import _codec
+from convex_async.errors import RemoteProtocolError, UnsupportedTypeError
+from convex_async.protocol.chunks import ChunkBuffer
+from convex_async.protocol.messages import ClientMessage, Ping, ServerMessage, TransitionChunk
+from convex_async.typed import convert
+
+T = TypeVar("T")
+
+# Containers within containers. The positional wrapper of the arguments is one of them
+# (convex-backend crates/value: MAX_NESTING).
+MAX_DEPTH = 64
 
 _encoder = msgspec.json.Encoder()
-_server_message = msgspec.json.Decoder[ServerMessage](ServerMessage)
-_client_message = msgspec.json.Decoder[ClientMessage](ClientMessage)
+_server_message: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+_client_message: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
+
+
+# Values
+
+
+def encode(value: object, *, root: str = "value", max_depth: int = MAX_DEPTH) -> bytes:
+    """The canonical wire bytes of a Convex value: sorted fields, no blanks, ECMAScript numbers.
+
+    Equal values have equal bytes, so the bytes serve as their identity.
+
+    Args:
+        value: what `values.py` lists, and what coerces to it.
+        root: how errors name the value.
+        max_depth: containers within containers that it may have.
+
+    Raises:
+        UnsupportedTypeError: a part of it has no Convex form; `.path` tells which.
+        InvalidValueError: a part is out of range, badly named, too deep, or has a surrogate.
+    """
+    return _codec.encode(value, root, max_depth)
+
+
+def encode_arguments(args: Mapping[str, Any] | None) -> bytes:
+    """The canonical wire bytes of a call's arguments; None is no arguments.
+
+    Raises:
+        UnsupportedTypeError: the arguments are no mapping, or a part has no Convex form.
+        InvalidValueError: as `encode`; the path begins with `args`.
+    """
+    if args is None:
+        return b"{}"
+    if not isinstance(args, Mapping):
+        raise UnsupportedTypeError(
+            f"args: the arguments are a mapping of names to values, not {type(args).__name__}",
+            path="args",
+        )
+    return _codec.encode(args, "args", MAX_DEPTH - 1)
+
+
+@overload
+def decode(data: bytes, *, type: type[T], root: str = "value") -> T: ...
+@overload
+def decode(data: bytes, *, type: Any = None, root: str = "value") -> Any: ...
+def decode(data: bytes, *, type: Any = None, root: str = "value") -> Any:
+    """The value of wire bytes, as fresh Python objects.
+
+    Args:
+        data: one JSON text, in UTF-8.
+        type: a msgspec Struct, dataclass, TypedDict, NamedTuple, pydantic model, or a list or
+            union of them. A float64 without a fraction, and an int64, do for `int`.
+        root: how errors name the value.
+
+    Raises:
+        InvalidValueError: it is no Convex value, or not what `type` says; `.path` tells where.
+    """
+    if type is None:
+        return _codec.decode(data, root)
+    return convert(_codec.decode(data, root, True), type, root)
+
+
+def to_plain_json(data: bytes) -> bytes:
+    """Wire bytes as plain JSON: int64 as a decimal string, bytes as a base64 string, NaN and the
+    infinities as strings of those names, as Convex's own `json` format has them.
+
+    Raises:
+        InvalidValueError: it is no Convex value.
+    """
+    return _codec.to_plain_json(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What differs between two lists of documents.
+
+    Attributes:
+        inserted: documents whose key is new, in the order of the list.
+        updated: documents that differ from what they were, in the order of the list.
+        deleted: the last value of each document that is gone, by its key.
+        moved: the keys of documents that changed their place among the ones that stayed.
+    """
+
+    inserted: list[dict[str, Any]]
+    updated: list[dict[str, Any]]
+    deleted: dict[Any, dict[str, Any]]
+    moved: list[Any]
+
+    def __bool__(self) -> bool:
+        return bool(self.inserted or self.updated or self.deleted or self.moved)
+
+
+def diff(
+    previous: bytes | None, current: bytes, *, key: str = "_id", at: Sequence[str] = ()
+) -> Diff:
+    """Compare two wire texts of a list of documents, decoding only those that differ.
+
+    Args:
+        previous: None if there was nothing before.
+        key: the field that tells documents apart.
+        at: the fields that lead from the value to the list.
+
+    Raises:
+        TypeError: it is no list of objects with that field, or a key stands there twice.
+        InvalidValueError: it is no Convex value.
+    """
+    return Diff(*_codec.diff(previous, current, key, list(at)))
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Whether two wire texts are one Convex value, however they are spelled.
+
+    Raises:
+        InvalidValueError: they differ, and one of them is no Convex value.
+    """
+    return _codec.same(one, other)
+
+
+def convex_to_json(value: object) -> Any:
+    """The JSON-able form of a Convex value, under the name that PyPI `convex` has for it."""
+    return msgspec.json.decode(encode(value))
+
+
+def json_to_convex(value: object) -> Any:
+    """The Convex value of a JSON-able form, under the name that PyPI `convex` has for it."""
+    return decode(msgspec.json.encode(value))
+
+
+# Frames
 
 
 def encode_message(message: ClientMessage | ServerMessage) -> bytes:
@@ -39,3 +179,32 @@ def decode_client_message(frame: bytes) -> ClientMessage:
         return _client_message.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteProtocolError(f"a frame that is not a client message: {error}") from error
+
+
+class FrameDecoder:
+    """Server messages out of the frames of one socket, transitions in parts put together.
+
+    Args:
+        limit: the most characters that the parts of one transition may have.
+    """
+
+    def __init__(self, *, limit: int) -> None:
+        self._chunks = ChunkBuffer(limit=limit)
+
+    def clear(self) -> None:
+        """A new socket: forget the parts of the old one."""
+        self._chunks.clear()
+
+    def decode(self, frame: bytes) -> ServerMessage | None:
+        """The message that the frame completes; None for a part with others to come.
+
+        Raises:
+            RemoteProtocolError: it is no server message, or a part out of turn.
+        """
+        message = decode_server_message(frame)
+        if isinstance(message, TransitionChunk):
+            text = self._chunks.add(message)
+            return None if text is None else decode_server_message(text)
+        if not isinstance(message, Ping):
+            self._chunks.clear()
+        return message

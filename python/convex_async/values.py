@@ -14,7 +14,10 @@
 
 from __future__ import annotations
 
-from typing import Self, SupportsIndex, TypeAlias
+import operator
+import struct
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSet
+from typing import Any, Self, SupportsIndex, TypeAlias
 
 from convex_async.errors import InvalidValueError
 
@@ -36,7 +39,7 @@ class ConvexInt64(int):
     __slots__ = ()
 
     def __new__(cls, value: SupportsIndex = 0) -> Self:
-        self = int.__new__(cls, value.__index__())
+        self = int.__new__(cls, operator.index(value))
         if not INT64_MIN <= self <= INT64_MAX:
             raise InvalidValueError(
                 f"{int(self)} is out of range for ConvexInt64, which holds -2**63 to 2**63 - 1"
@@ -49,7 +52,96 @@ class ConvexInt64(int):
     __str__ = int.__repr__
 
 
+Member: TypeAlias = "tuple[str, object]"
+
+
+def _frozen(value: Any) -> Member:
+    """A hashable stand-in: two of them are equal if the Convex values are."""
+    match value:
+        case None | bool() | str() | ConvexInt64():
+            return type(value).__name__, value
+        case int() | float():
+            return "float64", struct.pack("<d", value)
+        case bytes() | bytearray() | memoryview():
+            return "bytes", bytes(value)
+        case Mapping() if not isinstance(value, ConvexMap):
+            return "object", frozenset((name, _frozen(item)) for name, item in value.items())
+        case ConvexMap():
+            return "array", tuple(_frozen(list(pair)) for pair in value.items())
+        case Iterable():
+            return "array", tuple(_frozen(item) for item in value)
+        case _:
+            return type(value).__name__, value
+
+
+class ConvexSet(MutableSet[Any]):
+    """A set of Convex values in the order of insertion; lists and dicts may be members.
+
+    Convex has retired its own Set: this travels as an array of the members, from which
+    `ConvexSet(items)` makes it again. Members are told apart as Convex values: 1.0 and
+    `ConvexInt64(1)` are two. A member must not be changed while it is in the set.
+    """
+
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        self._members = {_frozen(item): item for item in items}
+
+    def __contains__(self, item: object) -> bool:
+        return _frozen(item) in self._members
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._members.values())
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __repr__(self) -> str:
+        return f"ConvexSet({list(self)!r})"
+
+    def add(self, value: Any) -> None:
+        """Add a member; nothing happens if an equal one is there."""
+        self._members.setdefault(_frozen(value), value)
+
+    def discard(self, value: Any) -> None:
+        """Remove a member if it is there."""
+        self._members.pop(_frozen(value), None)
+
+
+class ConvexMap(MutableMapping[Any, Any]):
+    """A mapping whose keys are any Convex values, in the order of insertion.
+
+    Convex has retired its own Map: this travels as an array of `[key, value]` pairs, from which
+    `ConvexMap(pairs)` makes it again. Keys are told apart as Convex values.
+    """
+
+    def __init__(self, pairs: Iterable[Iterable[Any]] | Mapping[Any, Any] = ()) -> None:
+        self._pairs: dict[Member, tuple[Any, Any]] = {}
+        for key, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
+            self[key] = value
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self._pairs[_frozen(key)][1]
+        except KeyError:
+            raise KeyError(key) from None
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._pairs[_frozen(key)] = (key, value)
+
+    def __delitem__(self, key: Any) -> None:
+        if self._pairs.pop(_frozen(key), None) is None:
+            raise KeyError(key)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (key for key, _ in self._pairs.values())
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __repr__(self) -> str:
+        return f"ConvexMap({[list(pair) for pair in self._pairs.values()]!r})"
+
+
 ConvexValue: TypeAlias = (
-    "None | bool | float | int | ConvexInt64 | str | bytes | list[ConvexValue] | dict[str, ConvexValue]"
+    "bool | float | str | bytes | ConvexInt64 | list[ConvexValue] | dict[str, ConvexValue] | None"
 )
 """Any Convex value, as decoding makes it."""
