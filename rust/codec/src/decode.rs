@@ -26,6 +26,7 @@ pub fn whole<'py>(py: Python<'py>, data: &[u8]) -> Result<Bound<'py, PyAny>, Fai
         py,
         scanner: Scanner::new(data)?,
         keys: KeyCache::default(),
+        ints,
     };
     let value = decoder.value(0)?;
     decoder.scanner.end()?;
