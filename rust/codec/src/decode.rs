@@ -14,14 +14,26 @@ use crate::values::{MAX_DEPTH, field_name_problem, is_special, new_int64};
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Decode the wire bytes of one Convex value.
+///
+/// With `ints`, an int64 and a float64 without a fraction become plain `int`, from which a
+/// conversion to the user's types can make either.
 #[pyfunction]
-#[pyo3(signature = (data, root = "value"))]
-pub fn decode<'py>(py: Python<'py>, data: &[u8], root: &str) -> PyResult<Bound<'py, PyAny>> {
-    whole(py, data).map_err(|fail| fail.into_py(py, root))
+#[pyo3(signature = (data, root = "value", ints = false))]
+pub fn decode<'py>(
+    py: Python<'py>,
+    data: &[u8],
+    root: &str,
+    ints: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    read(py, data, ints).map_err(|fail| fail.into_py(py, root))
 }
 
 /// The value that is all of the text.
 pub fn whole<'py>(py: Python<'py>, data: &[u8]) -> Result<Bound<'py, PyAny>, Fail> {
+    read(py, data, false)
+}
+
+fn read<'py>(py: Python<'py>, data: &[u8], ints: bool) -> Result<Bound<'py, PyAny>, Fail> {
     let mut decoder = Decoder {
         py,
         scanner: Scanner::new(data)?,
