@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -86,7 +86,9 @@ class ClientBase(ABC):
         options.setdefault("site_url", found.site_url)
         if found.admin_key is not None and "auth" not in options:
             options.setdefault("admin_key", found.admin_key)
-        return cls(found.url, **options)
+        make: Any = cls  # each subclass has a constructor of its own
+        client: Self = make(found.url, **options)
+        return client
 
     @property
     def url(self) -> str:
@@ -177,14 +179,16 @@ class ClientBase(ABC):
             FunctionError: the mutation failed.
             OSError: the source can't be read; nothing was stored.
         """
-        from convex_async import files
+        from convex_async import uploads
 
         session = self._http_session()
         if isinstance(url, FunctionReference) or "://" not in url:
-            url = await self.mutation(url, timeout=timeout, type=str)
-        return await files.upload(
+            target: str = await self.mutation(url, timeout=timeout, type=str)
+        else:
+            target = url
+        return await uploads.upload(
             session,
-            url,
+            target,
             source,
             content_type=content_type,
             progress=progress,
@@ -244,9 +248,9 @@ class ClientBase(ABC):
             RequestTimeoutError: nothing came for `timeout` seconds.
             OSError: the target can't be written.
         """
-        from convex_async import files
+        from convex_async import downloads
 
-        return await files.download(
+        return await downloads.download(
             self._http_session(),
             url,
             to,
@@ -264,14 +268,14 @@ class ClientBase(ABC):
         end: int | None = None,
         progress: Progress | None = None,
         timeout: float | EllipsisType | None = ...,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Fetch a stored file chunk by chunk, for passing it on; otherwise as `download`.
 
         Close the iterator (`contextlib.aclosing`) if you leave it before its end.
         """
-        from convex_async import files
+        from convex_async import downloads
 
-        return files.download_chunks(
+        return downloads.download_chunks(
             self._http_session(),
             url,
             start=start,

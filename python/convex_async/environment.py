@@ -9,7 +9,8 @@ from pathlib import Path
 
 from convex_async.deployment import DeploymentUrl
 
-# What `npx convex dev` puts before CONVEX_URL for each framework (convex-js src/cli/lib/envvars.ts).
+# What `npx convex dev` puts before CONVEX_URL for each framework (convex-js
+# src/cli/lib/envvars.ts).
 PREFIXES = (
     "",
     "NEXT_PUBLIC_",

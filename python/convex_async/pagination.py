@@ -50,7 +50,7 @@ class Page(Sequence[T]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Page):
-            return self._documents == other._documents
+            return self._documents == list[Any](other)  # pyright: ignore[reportUnknownArgumentType]
         return self._documents == other
 
     __hash__ = None  # type: ignore[assignment]  # it compares like the list it holds
@@ -82,7 +82,8 @@ class Pages(AsyncIterator[Page[T]]):
         self._args = args
         self._page_size = page_size
         self._cursor = cursor
-        self._result_type = _result_type(type)
+        element: Any = Any if type is None else type
+        self._result_type: Any = _Result[element]
         self._is_done = False
         self._turn = asyncio.Lock()
 
@@ -181,7 +182,3 @@ class _Result(msgspec.Struct, Generic[T], rename="camel"):
     page: list[T]
     is_done: bool
     continue_cursor: str
-
-
-def _result_type(type: Any) -> Any:
-    return _Result[Any if type is None else type]
