@@ -102,6 +102,8 @@ def mapped_errors(where: str, attempt: Attempt) -> Generator[None, None, None]:
     """
     try:
         yield
+    except TransportError:
+        raise  # ours already, though an OSError too
     except aiohttp.InvalidURL:
         raise TransportError(f"{where}: not a valid URL") from None  # aiohttp's text shows it
     except aiohttp.TooManyRedirects:
