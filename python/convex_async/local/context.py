@@ -1,0 +1,201 @@
+"""`ctx`: what a function can reach."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from convex_async.codec import decode, encode_arguments
+from convex_async.local.query import Pages, Query
+from convex_async.local.transaction import Transaction
+
+# Source: docs.convex.dev/production/state/limits.
+MAX_LOG_LINES = 256
+MAX_LOG_LINE_BYTES = 32_768
+
+SCHEDULED = "_scheduled_functions"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who calls.
+
+    Attributes:
+        attributes: the token's claims with `subject`, `issuer` and `tokenIdentifier`; None for an
+            admin who acts as nobody.
+        is_admin: whether internal functions may be called.
+    """
+
+    attributes: Mapping[str, Any] | None = field(default=None, repr=False)
+    is_admin: bool = False
+
+
+class Runs(Protocol):
+    """How a context calls other functions; the engine's side."""
+
+    async def call(
+        self, kind: str, path: str, args: bytes, run: Run, transaction: Transaction | None
+    ) -> bytes:
+        """The result of another function, run for this one."""
+        ...
+
+
+@dataclass
+class Run:
+    """One run of a function: who called, and what it logged."""
+
+    identity: Identity | None
+    log_lines: list[str] = field(default_factory=list[str])
+
+    def log(self, message: object, level: str) -> None:
+        """Note a log line, within the limits."""
+        if len(self.log_lines) < MAX_LOG_LINES:
+            text = repr(message) if isinstance(message, str) else str(message)
+            self.log_lines.append(f"[{level}] {text}"[:MAX_LOG_LINE_BYTES])
+
+
+class Auth:
+    """`ctx.auth`."""
+
+    def __init__(self, identity: Identity | None) -> None:
+        self._identity = identity
+
+    async def get_user_identity(self) -> dict[str, Any] | None:
+        """The user's `subject`, `issuer`, `tokenIdentifier` and claims, or None."""
+        if self._identity is None or self._identity.attributes is None:
+            return None
+        return dict(self._identity.attributes)
+
+
+class DatabaseReader:
+    """`ctx.db` of a query."""
+
+    def __init__(self, transaction: Transaction, pages: Pages) -> None:
+        self._transaction = transaction
+        self._pages = pages
+
+    async def get(self, document_id: str) -> dict[str, Any] | None:
+        """The document of this id, or None."""
+        return self._transaction.get(document_id)
+
+    def query(self, table: str) -> Query:
+        """The documents of a table, by creation time unless told otherwise."""
+        return Query(self._transaction, self._pages, table)
+
+
+class DatabaseWriter(DatabaseReader):
+    """`ctx.db` of a mutation."""
+
+    async def insert(self, table: str, fields: Mapping[str, Any]) -> str:
+        """Add a document; returns its id."""
+        return self._transaction.insert(table, fields)
+
+    async def patch(self, document_id: str, changes: Mapping[str, Any]) -> None:
+        """Change some fields; one set to `UNDEFINED` is taken away."""
+        self._transaction.patch(document_id, changes)
+
+    async def replace(self, document_id: str, fields: Mapping[str, Any]) -> None:
+        """Put other fields in place of all."""
+        self._transaction.replace(document_id, fields)
+
+    async def delete(self, document_id: str) -> None:
+        """Remove the document."""
+        self._transaction.delete(document_id)
+
+
+class Scheduler:
+    """`ctx.scheduler` of a mutation: jobs are documents, written with the transaction."""
+
+    def __init__(self, transaction: Transaction, now: float) -> None:
+        self._transaction = transaction
+        self._now = now
+
+    async def run_after(
+        self, seconds: float, path: str, args: Mapping[str, Any] | None = None
+    ) -> str:
+        """Run a mutation or action so many seconds after this commit; returns the job's id."""
+        return await self.run_at(self._now / 1e3 + max(seconds, 0.0), path, args)
+
+    async def run_at(
+        self, timestamp: float, path: str, args: Mapping[str, Any] | None = None
+    ) -> str:
+        """Run a mutation or action at a time, seconds since the epoch; returns the job's id."""
+        job = {
+            "name": str(path),
+            "args": decode(encode_arguments(args)),
+            "scheduledTime": float(timestamp) * 1e3,
+            "state": {"kind": "pending"},
+        }
+        return self._transaction.insert_system(SCHEDULED, job)
+
+    async def cancel(self, job_id: str) -> None:
+        """Do not run the job, if it has not begun."""
+        job = self._transaction.get(job_id)
+        if job is not None and job["state"]["kind"] == "pending":
+            self._transaction.patch(job_id, {"state": {"kind": "canceled"}})
+
+
+class Context:
+    """What every function gets as its first argument.
+
+    Attributes:
+        now: when the run began, ms since the epoch; in queries and mutations, time stands still.
+        auth: who calls.
+    """
+
+    def __init__(self, run: Run, runs: Runs, transaction: Transaction | None) -> None:
+        self.now = time.time() * 1e3 if transaction is None else transaction.now
+        self.auth = Auth(run.identity)
+        self._run = run
+        self._runs = runs
+        self._transaction = transaction
+
+    def log(self, message: object, level: str = "LOG") -> None:
+        """Add a line to the function's log, which clients in debug mode are shown."""
+        self._run.log(message, level)
+
+    async def run_query(self, path: str, args: Mapping[str, Any] | None = None) -> Any:
+        """The value of another query; in a mutation or query, of the same transaction."""
+        return await self._call("query", path, args)
+
+    async def _call(self, kind: str, path: str, args: Mapping[str, Any] | None) -> Any:
+        wire = encode_arguments(args)
+        return decode(await self._runs.call(kind, str(path), wire, self._run, self._transaction))
+
+
+class QueryContext(Context):
+    """`ctx` of a query."""
+
+    def __init__(self, run: Run, runs: Runs, transaction: Transaction, pages: Pages) -> None:
+        super().__init__(run, runs, transaction)
+        self.db = DatabaseReader(transaction, pages)
+
+
+class MutationContext(Context):
+    """`ctx` of a mutation."""
+
+    def __init__(self, run: Run, runs: Runs, transaction: Transaction, pages: Pages) -> None:
+        super().__init__(run, runs, transaction)
+        self.db = DatabaseWriter(transaction, pages)
+        self.scheduler = Scheduler(transaction, self.now)
+
+    async def run_mutation(self, path: str, args: Mapping[str, Any] | None = None) -> Any:
+        """Run another mutation within this transaction; if it raises, its writes are undone."""
+        return await self._call("mutation", path, args)
+
+
+class ActionContext(Context):
+    """`ctx` of an action."""
+
+    def __init__(self, run: Run, runs: Runs) -> None:
+        super().__init__(run, runs, None)
+
+    async def run_mutation(self, path: str, args: Mapping[str, Any] | None = None) -> Any:
+        """Run a mutation, in a transaction of its own."""
+        return await self._call("mutation", path, args)
+
+    async def run_action(self, path: str, args: Mapping[str, Any] | None = None) -> Any:
+        """Run another action."""
+        return await self._call("action", path, args)

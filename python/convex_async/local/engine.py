@@ -1,0 +1,382 @@
+"""Runs functions on the store: queries on a snapshot, mutations as transactions, actions freely."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from convex_async.codec import decode, encode
+from convex_async.errors import CodecError, ConvexClientError, ConvexError
+from convex_async.local.context import (
+    ActionContext,
+    Identity,
+    MutationContext,
+    QueryContext,
+    Run,
+)
+from convex_async.local.durable import Durable, RequestRecord
+from convex_async.local.functions import Function, Functions, Kind
+from convex_async.local.problems import DeploymentProblem, FunctionProblem
+from convex_async.local.query import Pages
+from convex_async.local.readset import ReadSet, Watch, Watches
+from convex_async.local.store import Commit, Store
+from convex_async.local.transaction import Conflict, Transaction
+from convex_async.local.validators import ValidationError, check_fields
+
+# Times that a conflicting mutation is tried again (convex-backend crates/application).
+CONFLICT_RETRIES = 4
+# Nanoseconds for which the answer to a mutation is kept: 14 days (convex-backend: session
+# requests).
+REQUESTS_KEPT = 14 * 24 * 3600 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a function failed; `data` is the wire bytes of a ConvexError's data, else None."""
+
+    message: str
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRun:
+    """A query's result as wire bytes, at a timestamp, and what it read."""
+
+    result: bytes | Failure
+    log_lines: list[str]
+    journal: str | None
+    read_set: ReadSet
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class MutationRun:
+    """A mutation's result as wire bytes, and its commit timestamp; None if it failed."""
+
+    result: bytes | Failure
+    log_lines: list[str]
+    ts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRun:
+    """An action's result as wire bytes."""
+
+    result: bytes | Failure
+    log_lines: list[str]
+
+
+class Engine:
+    """One deployment's functions and data.
+
+    Args:
+        path: the SQLite file; None keeps everything in memory.
+        redact: hide errors and log lines from clients, as production deployments do.
+    """
+
+    def __init__(self, functions: Functions, *, path: Path | None, redact: bool = False) -> None:
+        self.functions = functions
+        self._redact = redact
+        self._durable = None if path is None else Durable(path)
+        last = 0 if self._durable is None else self._durable.latest_ts()
+        self.store = Store(functions.schema, first_ts=max(time.time_ns(), last + 1))
+        self._watches = Watches(functions.schema)
+        self._requests: dict[tuple[str, int], MutationRun] = {}
+        self._committing = asyncio.Lock()
+        self._rng = random.Random()
+        self.on_commit: list[Callable[[Commit], None]] = []
+        if self._durable is not None:
+            self.store.table_numbers.update(self._durable.table_numbers())
+            for document in self._durable.documents():
+                self.store.load(document, last)
+            for record in self._durable.requests():
+                log_lines = msgspec.json.decode(record.log_lines, type=list[str])
+                run = MutationRun(record.result, log_lines, record.ts)
+                self._requests[record.session_id, record.request_id] = run
+
+    @property
+    def latest_ts(self) -> int:
+        """The timestamp of the last commit, ns since the epoch."""
+        return self.store.latest_ts
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._durable is not None:
+            self._durable.close()
+
+    def watch(self, read_set: ReadSet, since: int, on_invalid: Callable[[int], None]) -> Watch:
+        """Call `on_invalid` once with the timestamp of the first commit that touches the reads.
+
+        Args:
+            since: the timestamp of the reads, whose snapshot is still open, or the latest.
+        """
+        watch = self._watches.add(read_set, on_invalid)
+        for commit in self.store.commits_since(since):
+            if read_set.overlaps(commit, self.functions.schema):
+                watch.cancel()
+                asyncio.get_running_loop().call_soon(on_invalid, commit.ts)
+                break
+        return watch
+
+    async def query(
+        self,
+        path: str,
+        args: bytes,
+        *,
+        identity: Identity | None,
+        journal: str | None = None,
+        ts: int | None = None,
+    ) -> QueryRun:
+        """Run a query at the latest state, or on a snapshot that is open at `ts`."""
+        run = Run(identity)
+        transaction = self._begin(writable=False, at=ts)
+        try:
+            pages = Pages(journal)
+            result = await self._attempt("query", path, args, run, transaction, pages)
+            return QueryRun(
+                result,
+                self._shown(run),
+                pages.made,
+                transaction.read_set,
+                transaction.ts,
+            )
+        except ConvexError as error:  # the journal is of another query
+            failure = self._failure(error, None)
+            return QueryRun(failure, [], None, transaction.read_set, transaction.ts)
+        finally:
+            transaction.close()
+
+    async def mutation(
+        self,
+        path: str,
+        args: bytes,
+        *,
+        identity: Identity | None,
+        session: tuple[str, int] | None = None,
+    ) -> MutationRun:
+        """Run a mutation, and commit what it wrote if it succeeds.
+
+        Args:
+            session: session id and request id; a request that was committed before is not run
+                again, but answered as it was then.
+
+        Raises:
+            DeploymentProblem: it conflicted with others too often.
+        """
+        for _ in range(CONFLICT_RETRIES + 1):
+            if session is not None and session in self._requests:
+                return self._requests[session]
+            run = Run(identity)
+            transaction = self._begin(writable=True)
+            try:
+                result = await self._attempt("mutation", path, args, run, transaction, Pages(None))
+                log_lines = self._shown(run)
+                if isinstance(result, Failure):
+                    return MutationRun(result, log_lines, None)
+                return await self._commit(transaction, result, log_lines, session)
+            except Conflict:
+                continue
+            finally:
+                transaction.close()
+        raise DeploymentProblem(
+            "OCC",
+            "OptimisticConcurrencyControlFailure",
+            f"{path} changed documents that other mutations changed at the same time, "
+            f"{CONFLICT_RETRIES + 1} times",
+        )
+
+    async def action(self, path: str, args: bytes, *, identity: Identity | None) -> ActionRun:
+        """Run an action."""
+        run = Run(identity)
+        result = await self._attempt("action", path, args, run, None, None)
+        return ActionRun(result, self._shown(run))
+
+    # How
+
+    def _begin(self, *, writable: bool, at: int | None = None) -> Transaction:
+        now = time.time_ns() // 1000 / 1000
+        return Transaction(self.store, now=now, writable=writable, rng=self._rng, at=at)
+
+    async def _commit(
+        self,
+        transaction: Transaction,
+        result: bytes,
+        log_lines: list[str],
+        session: tuple[str, int] | None,
+    ) -> MutationRun:
+        async with self._committing:
+            if session is not None and session in self._requests:
+                return self._requests[session]
+            ts = max(time.time_ns(), self.store.latest_ts + 1)
+            commit = transaction.commit(ts)
+            answer = MutationRun(result, log_lines, ts)
+            if self._durable is not None:
+                record = None
+                if session is not None:
+                    lines = msgspec.json.encode(log_lines)
+                    record = RequestRecord(*session, ts, result, lines)
+                await self._durable.write(
+                    commit, self.store.table_numbers, record, ts - REQUESTS_KEPT
+                )
+            # Only what is in the file is shown: nobody can see what a crash would take back.
+            self.store.apply(commit)
+            if session is not None:
+                self._requests[session] = answer
+        self._watches.notify(commit)
+        for notify in self.on_commit:
+            notify(commit)
+        return answer
+
+    async def _attempt(
+        self,
+        kind: Kind,
+        path: str,
+        args: bytes,
+        run: Run,
+        transaction: Transaction | None,
+        pages: Pages | None,
+    ) -> bytes | Failure:
+        """Run a public call; whatever the function does wrong is its failure."""
+        try:
+            function = self._find(kind, path, run, is_inner=False)
+            return await self._invoke(function, args, run, transaction, pages)
+        except (Conflict, DeploymentProblem, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            return self._failure(error, path)
+
+    async def call(
+        self, kind: str, path: str, args: bytes, run: Run, transaction: Transaction | None
+    ) -> bytes:
+        """A call from one function to another (`context.Runs`)."""
+        function = self._find(kind, path, run, is_inner=True)
+        if transaction is not None:
+            savepoint = transaction.savepoint()
+            try:
+                return await self._invoke(function, args, run, transaction, Pages(None))
+            except BaseException:
+                transaction.rollback_to(savepoint)
+                raise
+        inner: QueryRun | MutationRun | ActionRun
+        match function.kind:
+            case "query":
+                admin = Identity(run.identity.attributes if run.identity else None, is_admin=True)
+                inner = await self.query(path, args, identity=admin)
+            case "mutation":
+                admin = Identity(run.identity.attributes if run.identity else None, is_admin=True)
+                inner = await self.mutation(path, args, identity=admin)
+            case "action":
+                return await self._invoke(function, args, run, None, None)
+        run.log_lines += inner.log_lines
+        if isinstance(inner.result, Failure):
+            if inner.result.data is not None:
+                raise ConvexError(decode(inner.result.data))
+            raise FunctionProblem(inner.result.message)
+        return inner.result
+
+    def _find(self, kind: str, path: str, run: Run, *, is_inner: bool) -> Function:
+        try:
+            function = self.functions.get(path)
+        except ValueError as error:
+            raise FunctionProblem(str(error)) from None
+        may_see = is_inner or (run.identity is not None and run.identity.is_admin)
+        if function is None or (function.is_internal and not may_see):
+            raise FunctionProblem(
+                f"Could not find {'' if may_see else 'public '}function for '{path}'. "
+                "Is it registered with this deployment's Functions?"
+            )
+        if function.kind != kind:
+            raise FunctionProblem(
+                f"Trying to execute {path} as a {kind}, but it is defined as a {function.kind}."
+            )
+        return function
+
+    async def _invoke(
+        self,
+        function: Function,
+        args: bytes,
+        run: Run,
+        transaction: Transaction | None,
+        pages: Pages | None,
+    ) -> bytes:
+        """Check the arguments, run the handler, check the result."""
+        arguments = decode(args, root="args")
+        if function.args is not None:
+            try:
+                check_fields(function.args, arguments, self.store.is_id)
+            except ValidationError as error:
+                raise FunctionProblem(f"ArgumentValidationError: {error}") from None
+        context: QueryContext | MutationContext | ActionContext
+        match function.kind:
+            case "query":
+                assert transaction is not None
+                context = QueryContext(run, self, transaction, pages or Pages(None))
+            case "mutation":
+                assert transaction is not None
+                context = MutationContext(run, self, transaction, pages or Pages(None))
+            case "action":
+                context = ActionContext(run, self)
+        try:
+            inspect.signature(function.handler).bind(context, **arguments)
+        except TypeError as error:
+            raise FunctionProblem(f"ArgumentValidationError: {error}") from None
+        result = function.handler(context, **arguments)
+        if inspect.isawaitable(result):
+            result = await result
+        wire = encode(result, root="result")
+        if function.returns is not None:
+            try:
+                function.returns.check(decode(wire), self.store.is_id)
+            except ValidationError as error:
+                raise FunctionProblem(f"ReturnsValidationError: {error}") from None
+        return wire
+
+    def _shown(self, run: Run) -> list[str]:
+        return [] if self._redact else run.log_lines
+
+    def _failure(self, error: BaseException, path: str | None) -> Failure:
+        """The failure that clients are told of, as production or as development shows it."""
+        data = None
+        if isinstance(error, ConvexError):
+            try:
+                data = encode(error.data, root="data")
+            except CodecError as bad:
+                error = bad
+        text = f"[Request ID: {self._rng.getrandbits(64):016x}] Server Error"
+        if not self._redact:
+            text += "\n" + _describe(error)
+        return Failure(text, data)
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, FunctionProblem):
+        return str(error)
+    name = type(error).__name__
+    where = ""
+    # The frames of the user's own code, innermost first, as Convex shows them.
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if "/convex_async/" not in frame.filename.replace("\\", "/"):
+            where += f"\n    at {frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})"
+    message = error.args[0] if isinstance(error, ConvexClientError) and error.args else error
+    return f"Uncaught {name}: {message}{where}"
+
+
+def read_args(raw: Any) -> bytes:
+    """The arguments object out of the array that a message carries.
+
+    Raises:
+        FunctionProblem: it is no array of one object.
+    """
+    items = msgspec.json.decode(raw or b"[{}]", type=list[msgspec.Raw])
+    if len(items) > 1:
+        raise FunctionProblem("A function takes one object of arguments")
+    return bytes(items[0]) if items else b"{}"
