@@ -1,6 +1,7 @@
 """An asyncio-native client for Convex, with a Rust codec and an embedded local deployment."""
 
 from convex_async.api_reference import FunctionReference, api
+from convex_async.client import ConvexClient
 from convex_async.errors import (
     AuthError,
     ClientClosedError,
@@ -18,17 +19,27 @@ from convex_async.errors import (
     TransportError,
     UnsupportedTypeError,
 )
+from convex_async.http import ConvexHttpClient
 from convex_async.pagination import Page, Paginator
-from convex_async.values import ConvexInt64, ConvexValue
+from convex_async.state import ClientState
+from convex_async.subscription import Change, Result, Subscription
+from convex_async.values import ConvexInt64, ConvexMap, ConvexSet, ConvexValue
+from convex_async.version import __version__
 
 __all__ = [
     "AuthError",
+    "Change",
     "ClientClosedError",
+    "ClientState",
     "CodecError",
     "ConnectionLostError",
+    "ConvexClient",
     "ConvexClientError",
     "ConvexError",
+    "ConvexHttpClient",
     "ConvexInt64",
+    "ConvexMap",
+    "ConvexSet",
     "ConvexValue",
     "FunctionError",
     "FunctionReference",
@@ -39,8 +50,11 @@ __all__ = [
     "ProtocolError",
     "RemoteProtocolError",
     "RequestTimeoutError",
+    "Result",
     "StorageError",
+    "Subscription",
     "TransportError",
     "UnsupportedTypeError",
+    "__version__",
     "api",
 ]

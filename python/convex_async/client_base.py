@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from convex_async.api_reference import FunctionReference
 from convex_async.deployment import DeploymentUrl
-from convex_async.environment import read_configuration
+from convex_async.environment import configured
 from convex_async.pagination import Paginator
 
 if TYPE_CHECKING:
@@ -82,12 +82,9 @@ class ClientBase(ABC):
         Raises:
             ValueError: no URL is found; the message says where it was looked for.
         """
-        found = read_configuration(dotenv)
-        options.setdefault("site_url", found.site_url)
-        if found.admin_key is not None and "auth" not in options:
-            options.setdefault("admin_key", found.admin_key)
+        url, options = configured(dotenv, options)
         make: Any = cls  # each subclass has a constructor of its own
-        client: Self = make(found.url, **options)
+        client: Self = make(url, **options)
         return client
 
     @property

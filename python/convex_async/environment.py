@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from convex_async.deployment import DeploymentUrl
 
@@ -77,6 +78,21 @@ def read_configuration(dotenv: str | os.PathLike[str] | None = ".env.local") -> 
         f"no deployment URL: none of {names} or {SELF_HOSTED_URL} is set in {looked}. "
         f"{_HOW_TO_GET_ONE}"
     )
+
+
+def configured(
+    dotenv: str | os.PathLike[str] | None, options: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """The URL and the options of a client, with what the environment adds to those given.
+
+    Raises:
+        ValueError, ImportError: as `read_configuration`.
+    """
+    found = read_configuration(dotenv)
+    options = {"site_url": found.site_url, **options}
+    if found.admin_key is not None and "auth" not in options:
+        options = {"admin_key": found.admin_key, **options}
+    return found.url, options
 
 
 def deployment_url(url: str | None, site_url: str | None = None) -> DeploymentUrl:

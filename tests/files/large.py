@@ -33,7 +33,7 @@ async def main(upload: str, download: str, directory: str) -> None:
             download, target, progress=lambda *step: last.__setitem__("download", step)
         )
     peak = memory("VmHWM") - baseline
-    print(json.dumps({"peak": peak, "size": target.stat().st_size, **last}))
+    print(json.dumps({"peak": peak, **last}))
 
 
 asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3]))
