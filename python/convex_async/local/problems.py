@@ -11,6 +11,7 @@ Category: TypeAlias = Literal[
     "Forbidden",
     "NotFound",
     "Overloaded",
+    "OutOfRetention",
     "OCC",
     "RateLimited",
     "ClientDisconnect",

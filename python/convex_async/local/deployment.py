@@ -1,0 +1,160 @@
+"""`LocalDeployment`: a small Convex in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import web
+
+from convex_async.api_reference import FunctionReference
+from convex_async.codec import decode, encode_arguments
+from convex_async.deployment import canonical_path
+from convex_async.errors import ConvexError, FunctionError
+from convex_async.local.app import make_app
+from convex_async.local.context import Identity
+from convex_async.local.engine import Engine, Failure
+from convex_async.local.faults import Faults
+from convex_async.local.functions import Functions
+from convex_async.local.tokens import Tokens
+from convex_async.protocol.remote import split_request_id
+
+# Seconds that open connections have to end when the deployment closes.
+SHUTDOWN_TIMEOUT = 0.5
+
+
+class LocalDeployment:
+    """A Convex deployment that runs your Python functions, for tests, demos and offline work.
+
+    It speaks the real sync protocol and HTTP API, so that every Convex client works against it.
+    `async with LocalDeployment(functions) as deployment:` starts and stops it.
+
+    Args:
+        functions: what it runs.
+        path: a SQLite file that keeps its data; None keeps everything in memory.
+        host: the address to listen on.
+        port: 0 takes a free one.
+        redact: hide the functions' errors and logs from clients, as production deployments do.
+        name: the deployment's name, the first part of its admin key.
+        issuers: other issuers of JWTs to trust: a JWKS document for each `iss`.
+
+    Attributes:
+        faults: switches that make it misbehave.
+    """
+
+    def __init__(
+        self,
+        functions: Functions,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        redact: bool = False,
+        name: str = "local",
+        issuers: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.faults = Faults()
+        self._functions = functions
+        self._path = None if path is None else Path(path)
+        self._host = host
+        self._port = port
+        self._redact = redact
+        self._tokens = Tokens(name, issuers or {})
+        self._engine: Engine | None = None
+        self._runner: web.AppRunner | None = None
+
+    def __repr__(self) -> str:
+        return f"<LocalDeployment {self.url if self._runner else 'not started'}>"
+
+    @property
+    def url(self) -> str:
+        """The deployment URL, such as `http://127.0.0.1:3210`."""
+        if self._runner is None:
+            raise RuntimeError("the deployment is not running: use `async with LocalDeployment(…)`")
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def admin_key(self) -> str:
+        """The key with which clients may call internal functions."""
+        return self._tokens.admin_key
+
+    def issue_token(self, subject: str, *, lifetime: float = 3600.0, **claims: Any) -> str:
+        """A JWT for a user, which this deployment takes.
+
+        Args:
+            subject: the user's id.
+            lifetime: seconds until it ends.
+            claims: further claims, such as `name="Ada"`.
+        """
+        return self._tokens.issue(subject, lifetime, claims)
+
+    async def run(
+        self, path: str | FunctionReference, args: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Run a function of any kind as an admin, without a socket.
+
+        Raises:
+            ConvexError, FunctionError: it failed.
+        """
+        engine = self._running()
+        name = canonical_path(path)
+        wire = encode_arguments(args)
+        admin = Identity(is_admin=True)
+        function = self._functions.get(name)
+        match function.kind if function else "query":
+            case "mutation":
+                result = (await engine.mutation(name, wire, identity=admin)).result
+            case "action":
+                result = (await engine.action(name, wire, identity=admin)).result
+            case _:
+                result = (await engine.query(name, wire, identity=admin)).result
+        if isinstance(result, Failure):
+            message, request_id = split_request_id(result.message)
+            if result.data is None:
+                raise FunctionError(message, path=name, request_id=request_id)
+            raise ConvexError(decode(result.data), message, path=name, request_id=request_id)
+        return decode(result)
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            OSError: the port is taken, or the file can't be opened.
+        """
+        self._engine = Engine(self._functions, path=self._path, redact=self._redact)
+        app = make_app(self._engine, self._tokens, self.faults)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except BaseException:
+            await runner.cleanup()
+            self._engine.close()
+            raise
+        self._runner = runner
+        self._port = runner.addresses[0][1]
+        self._tokens.issuer = self.url
+
+    async def close(self) -> None:
+        """Cut all connections and stop. Idempotent."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            self.faults.drop()
+            await runner.cleanup()
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    def _running(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError("the deployment is not running: use `async with LocalDeployment(…)`")
+        return self._engine

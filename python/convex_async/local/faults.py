@@ -1,0 +1,78 @@
+"""Switches that make a local deployment misbehave, for testing what an application does then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Socket(Protocol):
+    """What a fault can do to a client's socket."""
+
+    def abort(self) -> None: ...
+    def freeze(self) -> None: ...
+    def close(self, code: int, reason: str) -> None: ...
+    def fatal(self, message: str) -> None: ...
+    def skew_version(self) -> None: ...
+
+
+@dataclass
+class Faults:
+    """The switches of one deployment; all are off at first.
+
+    Attributes:
+        delay: seconds before each answer to a mutation, an action or a query.
+        refuse_upgrades: an HTTP status with which new sockets are refused, or None.
+        refuse_auth: refuse every token.
+        drop_after_commit: mutations after whose commit the socket is cut, unanswered; counts down.
+        duplicate_responses: answer mutations and actions twice.
+        transition_first: send the transition that shows a mutation before its response.
+        silent: send nothing at all, not even pings.
+    """
+
+    delay: float = 0.0
+    refuse_upgrades: int | None = None
+    refuse_auth: bool = False
+    drop_after_commit: int = 0
+    duplicate_responses: bool = False
+    transition_first: bool = False
+    silent: bool = False
+    _sockets: set[Socket] = field(default_factory=set["Socket"], repr=False)
+
+    @property
+    def connections(self) -> int:
+        """Sockets that are open."""
+        return len(self._sockets)
+
+    def drop(self) -> int:
+        """Cut every socket, without a close frame; returns how many there were."""
+        return self._each(lambda socket: socket.abort())
+
+    def half_open(self) -> int:
+        """Neither read from nor write to the present sockets any more, but keep them open."""
+        return self._each(lambda socket: socket.freeze())
+
+    def close(self, code: int = 1011, reason: str = "InternalServerError") -> int:
+        """Close every socket with this code and reason."""
+        return self._each(lambda socket: socket.close(code, reason))
+
+    def fatal(self, message: str = "a fatal error, by a fault switch") -> int:
+        """Send every client a FatalError, which ends its session for good."""
+        return self._each(lambda socket: socket.fatal(message))
+
+    def mismatch_version(self) -> int:
+        """Let the next transition of every socket start at a wrong version."""
+        return self._each(lambda socket: socket.skew_version())
+
+    def reset(self) -> None:
+        """Put all switches off."""
+        sockets = self._sockets
+        self.__init__()  # type: ignore[misc]
+        self._sockets = sockets
+
+    def _each(self, act: Callable[[Socket], None]) -> int:
+        sockets = list(self._sockets)
+        for socket in sockets:
+            act(socket)
+        return len(sockets)

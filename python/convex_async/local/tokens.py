@@ -1,0 +1,158 @@
+"""Who a caller is: JWTs of the deployment's own issuer and of others, and admin keys."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from base64 import b64decode
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convex_async.local.context import Identity
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+AUDIENCE = "convex"
+KEY_ID = "local"
+
+
+class TokenRefused(Exception):
+    """The token is not one that this deployment takes; the text says why, not what it was."""
+
+
+class Tokens:
+    """Issues and checks credentials.
+
+    Args:
+        name: of the deployment, the first part of its admin key.
+        issuers: the JWKS documents of other issuers that are trusted, by `iss`.
+    """
+
+    def __init__(self, name: str, issuers: Mapping[str, Mapping[str, Any]]) -> None:
+        self.admin_key = f"{name}|{secrets.token_hex(32)}"
+        self.issuer = ""
+        self._issuers = issuers
+
+    @cached_property
+    def _key(self) -> EllipticCurvePrivateKey:
+        _jwt()
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        return ec.generate_private_key(ec.SECP256R1())
+
+    def issue(self, subject: str, lifetime: float, claims: Mapping[str, Any]) -> str:
+        """A JWT that this deployment takes for `lifetime` seconds."""
+        now = time.time()
+        payload = {
+            "iss": self.issuer,
+            "aud": AUDIENCE,
+            "sub": subject,
+            "iat": int(now),
+            "exp": int(now + lifetime),
+            "jti": secrets.token_hex(8),
+            **claims,
+        }
+        token: str = _jwt().encode(payload, self._key, "ES256", headers={"kid": KEY_ID})
+        return token
+
+    def jwks(self) -> dict[str, Any]:
+        """The public key, as `/.well-known/jwks.json` serves it."""
+        algorithm = _jwt().get_algorithm_by_name("ES256")
+        key = algorithm.to_jwk(self._key.public_key(), as_dict=True)
+        return {"keys": [{**key, "kid": KEY_ID, "use": "sig", "alg": "ES256"}]}
+
+    def user(self, token: str) -> tuple[Identity, float]:
+        """The identity of a JWT, and when it ends, seconds since the epoch.
+
+        Raises:
+            TokenRefused: it is none of ours, or has ended.
+        """
+        jwt = _jwt()
+        try:
+            issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+            if issuer == self.issuer:
+                key: Any = self._key.public_key()
+            elif issuer in self._issuers:
+                keys = jwt.PyJWKSet.from_dict(dict(self._issuers[issuer]))
+                key = keys[jwt.get_unverified_header(token).get("kid", "")]
+            else:
+                raise TokenRefused(f"NoAuthProvider: no provider is set up for issuer {issuer!r}")
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["ES256", "RS256", "EdDSA"],
+                audience=AUDIENCE if issuer == self.issuer else None,
+                options={"verify_aud": issuer == self.issuer, "require": ["exp", "sub"]},
+                leeway=5,
+            )
+        except jwt.PyJWTError as error:
+            raise TokenRefused(f"Unauthenticated: {error}") from None
+        except KeyError:
+            raise TokenRefused("Unauthenticated: the issuer has no such key") from None
+        attributes = {
+            **{
+                n: v
+                for n, v in claims.items()
+                if n not in ("iss", "sub", "aud", "iat", "exp", "jti")
+            },
+            "subject": claims["sub"],
+            "issuer": claims["iss"],
+            "tokenIdentifier": f"{claims['iss']}|{claims['sub']}",
+        }
+        return Identity(attributes), float(claims["exp"])
+
+    def admin(self, key: str, acting_as: bytes = b"") -> Identity:
+        """The identity of an admin key, and of the user it acts as, given as JSON.
+
+        Raises:
+            TokenRefused: it is not the key, or the user is not told.
+        """
+        given = key.partition(":")[2] if key.startswith(("prod:", "dev:")) else key
+        if not secrets.compare_digest(
+            given.rpartition("|")[2].encode(), self.admin_key.rpartition("|")[2].encode()
+        ):
+            raise TokenRefused("BadAdminKey: the admin key is not this deployment's")
+        if not acting_as:
+            return Identity(is_admin=True)
+        attributes: dict[str, Any] = msgspec.json.decode(acting_as, type=dict[str, Any])
+        if "tokenIdentifier" not in attributes:
+            if not {"issuer", "subject"} <= attributes.keys():
+                raise TokenRefused(
+                    "the user to act as needs tokenIdentifier, or issuer and subject"
+                )
+            attributes["tokenIdentifier"] = f"{attributes['issuer']}|{attributes['subject']}"
+        return Identity(attributes, is_admin=True)
+
+    def from_header(self, header: str | None) -> Identity | None:
+        """The identity of an HTTP `Authorization` header.
+
+        Raises:
+            TokenRefused: it names none that is known.
+        """
+        if not header:
+            return None
+        scheme, _, value = header.partition(" ")
+        match scheme.lower():
+            case "bearer":
+                return self.user(value)[0]
+            case "convex":
+                key, colon, acting_as = value.rpartition(":")
+                if colon and "|" in key:
+                    return self.admin(key, b64decode(acting_as))
+                return self.admin(value)
+            case _:
+                raise TokenRefused("InvalidAuthHeader: neither Bearer nor Convex")
+
+
+def _jwt() -> Any:
+    try:
+        import jwt
+    except ImportError as error:
+        raise ImportError(
+            "tokens of a local deployment need PyJWT: pip install 'convex-async[local]'"
+        ) from error
+    return jwt
