@@ -87,8 +87,11 @@ def to_plain_json(data: bytes) -> bytes:
     """Wire bytes as plain JSON: int64 as a decimal string, bytes as a base64 string, NaN and the
     infinities as strings of those names, as Convex's own `json` format has them.
 
+    All else stays as it is written, unread: the text has to be JSON, as the values of a frame
+    are. A text without any of these values is given back itself.
+
     Raises:
-        InvalidValueError: it is no Convex value.
+        InvalidValueError: a tagged value is malformed, or a field name begins with `$`.
     """
     return _codec.to_plain_json(data)
 
@@ -113,21 +116,62 @@ class Diff:
         return bool(self.inserted or self.updated or self.deleted or self.moved)
 
 
+class ListDiffer:
+    """Tells, text by text, what changed in a list of documents, and decodes only that.
+
+    It keeps the last text, where its documents are, and their keys. Documents that two texts
+    have in common, byte for byte and in order, cost a comparison of memory.
+
+    Args:
+        key: the field that tells documents apart; any value but an array or an object.
+        at: the fields that lead from the value to the list.
+    """
+
+    def __init__(self, *, key: str = "_id", at: Sequence[str] = ()) -> None:
+        self._differ = _codec.Differ(key, list(at))
+
+    def next(self, current: bytes) -> Diff:
+        """What changed since the last text; before the first, everything is inserted.
+
+        Raises:
+            TypeError: it is no list of objects with that field, or a key stands there twice;
+                the last text stays the one before.
+            InvalidValueError: a part that had to be decoded is no Convex value.
+        """
+        return Diff(*self._differ.next(current))
+
+
 def diff(
     previous: bytes | None, current: bytes, *, key: str = "_id", at: Sequence[str] = ()
 ) -> Diff:
     """Compare two wire texts of a list of documents, decoding only those that differ.
 
+    For a series of texts, a `ListDiffer` is many times faster: it knows the one before.
+
     Args:
         previous: None if there was nothing before.
+        current: the wire text after.
         key: the field that tells documents apart.
         at: the fields that lead from the value to the list.
 
     Raises:
         TypeError: it is no list of objects with that field, or a key stands there twice.
-        InvalidValueError: it is no Convex value.
+        InvalidValueError: a part that had to be decoded is no Convex value.
     """
-    return Diff(*_codec.diff(previous, current, key, list(at)))
+    differ = _codec.Differ(key, list(at))
+    if previous is not None:
+        differ.start(previous)
+    return Diff(*differ.next(current))
+
+
+def changed_fields(previous: bytes, current: bytes) -> tuple[dict[str, Any], list[str]]:
+    """The fields of an object that are new or differ, with their values, and the names gone.
+
+    Raises:
+        TypeError: one of them is no object.
+        InvalidValueError: one of them is no Convex value.
+    """
+    return _codec.changed_fields(previous, current)
 
 
 def same(one: bytes, other: bytes) -> bool:

@@ -245,7 +245,8 @@ class Subscription(Generic[T]):
             TypeError: the result is not a list of documents with distinct keys.
             ConvexError, FunctionError: the query fails.
         """
-        previous: bytes | None = None
+        differ = codec.ListDiffer(key=key, at=at)
+        first = True
         seen: QueryResult | None = None
         while True:
             found = await self._newer(seen)
@@ -254,12 +255,12 @@ class Subscription(Generic[T]):
             seen, ts = found
             self._seen = seen
             wire = self._wire(seen)
-            diff = codec.diff(previous, wire, key=key, at=at)
-            if previous is None or diff:
+            diff = differ.next(wire)
+            if first or diff:
                 yield Change(
                     diff.inserted, diff.updated, diff.deleted, diff.moved, ts, wire, self._type
                 )
-            previous = wire
+            first = False
 
     def close(self) -> None:
         """Leave the query; a waiting iteration ends. Idempotent; never waits."""

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyString};
 
 use crate::errors::{Fail, Step};
+use crate::names::{NONE, Names};
+use crate::objects::{new_dict, new_int64, new_str};
 use crate::scan::Scanner;
 use crate::tagged::{self, Tagged};
-use crate::values::{MAX_DEPTH, field_name_problem, is_special, new_int64};
+use crate::values::{MAX_DEPTH, field_name_problem, is_special};
 
 /// 2**53: up to here every integer is a float64.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -37,63 +39,36 @@ fn read<'py>(py: Python<'py>, data: &[u8], ints: bool) -> Result<Bound<'py, PyAn
     let mut decoder = Decoder {
         py,
         scanner: Scanner::new(data)?,
-        keys: KeyCache::default(),
+        names: Names::new(),
+        items: Vec::new(),
         ints,
     };
-    let value = decoder.value(0)?;
+    let value = decoder.value(0, NONE)?;
     decoder.scanner.end()?;
     Ok(value)
-}
-
-/// The names of fields seen lately: documents of a list share theirs.
-#[derive(Default)]
-struct KeyCache<'a, 'py> {
-    slots: Vec<Option<(&'a str, Bound<'py, PyString>)>>,
-}
-
-const SLOTS: usize = 128;
-const LONGEST_CACHED: usize = 64;
-
-impl<'a, 'py> KeyCache<'a, 'py> {
-    fn get(&mut self, py: Python<'py>, name: &'a str) -> Bound<'py, PyString> {
-        if name.is_empty() || name.len() > LONGEST_CACHED {
-            return PyString::new(py, name);
-        }
-        if self.slots.is_empty() {
-            self.slots.resize_with(SLOTS, || None);
-        }
-        let bytes = name.as_bytes();
-        let mix = usize::from(bytes[0]) * 31
-            + usize::from(bytes[bytes.len() / 2]) * 7
-            + usize::from(bytes[bytes.len() - 1])
-            + bytes.len() * 13;
-        let slot = &mut self.slots[mix % SLOTS];
-        if let Some((known, key)) = slot
-            && *known == name
-        {
-            return key.clone();
-        }
-        let key = PyString::new(py, name);
-        *slot = Some((name, key.clone()));
-        key
-    }
 }
 
 struct Decoder<'a, 'py> {
     py: Python<'py>,
     scanner: Scanner<'a>,
-    keys: KeyCache<'a, 'py>,
+    names: Names<'a, 'py>,
+    /// The items so far of all arrays that are open.
+    items: Vec<Bound<'py, PyAny>>,
     ints: bool,
 }
 
 impl<'a, 'py> Decoder<'a, 'py> {
-    /// The next value; `depth` containers are around it.
-    fn value(&mut self, depth: usize) -> Result<Bound<'py, PyAny>, Fail> {
+    /// The next value; `depth` containers are around it, and `under` is the name it stands under.
+    #[inline]
+    fn value(&mut self, depth: usize, under: usize) -> Result<Bound<'py, PyAny>, Fail> {
         let py = self.py;
         match self.scanner.peek()? {
-            b'"' => Ok(PyString::new(py, &self.scanner.string()?).into_any()),
-            b'{' => self.object(depth + 1),
-            b'[' => self.array(depth + 1),
+            b'"' => {
+                let text = self.scanner.string()?;
+                Ok(new_str(py, &text)?.into_any())
+            }
+            b'{' => self.object(depth + 1, under),
+            b'[' => self.array(depth + 1, under),
             b't' => self.literal("true", PyBool::new(py, true).to_owned().into_any()),
             b'f' => self.literal("false", PyBool::new(py, false).to_owned().into_any()),
             b'n' => self.literal("null", py.None().into_bound(py)),
@@ -107,6 +82,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         Ok(value)
     }
 
+    #[inline]
     fn number(&mut self) -> Result<Bound<'py, PyAny>, Fail> {
         let value = self.scanner.number()?;
         if self.ints && value.fract() == 0.0 && value.abs() <= EXACT && !is_special(value) {
@@ -115,60 +91,77 @@ impl<'a, 'py> Decoder<'a, 'py> {
         Ok(PyFloat::new(self.py, value).into_any())
     }
 
-    fn enter(&mut self, depth: usize) -> Result<(), Fail> {
-        if depth > MAX_DEPTH {
-            return Err(Fail::wire("nested more than 64 deep", self.scanner.at));
-        }
+    fn array(&mut self, depth: usize, under: usize) -> Result<Bound<'py, PyAny>, Fail> {
+        check_depth(depth, self.scanner.at)?;
         self.scanner.at += 1;
-        Ok(())
-    }
-
-    fn array(&mut self, depth: usize) -> Result<Bound<'py, PyAny>, Fail> {
-        self.enter(depth)?;
-        let mut items = Vec::new();
+        let first = self.items.len();
         if !self.scanner.accept(b']')? {
             loop {
-                let item = self
-                    .value(depth)
-                    .map_err(|fail| fail.at(Step::Item(items.len())))?;
-                items.push(item);
+                match self.value(depth, under) {
+                    Ok(item) => self.items.push(item),
+                    Err(fail) => {
+                        let index = self.items.len() - first;
+                        self.items.truncate(first);
+                        return Err(fail.at(Step::Item(index)));
+                    }
+                }
                 if !self.scanner.more(b']')? {
                     break;
                 }
             }
         }
-        Ok(PyList::new(self.py, items)?.into_any())
+        Ok(PyList::new(self.py, self.items.drain(first..))?.into_any())
     }
 
-    fn object(&mut self, depth: usize) -> Result<Bound<'py, PyAny>, Fail> {
-        self.enter(depth)?;
-        let dict = PyDict::new(self.py);
+    fn object(&mut self, depth: usize, under: usize) -> Result<Bound<'py, PyAny>, Fail> {
+        let start = self.scanner.at;
+        self.scanner.at += 1;
         if self.scanner.accept(b'}')? {
-            return Ok(dict.into_any());
+            check_depth(depth, start)?;
+            return Ok(new_dict(self.py, 0)?.into_any());
         }
+        if let Some(tag) = self.scanner.reserved_name()? {
+            return self.tagged(tag, depth);
+        }
+        check_depth(depth, start)?;
+        let dict = new_dict(self.py, self.names.width(under))?;
+        let mut last = NONE;
         loop {
-            self.scanner.peek()?;
-            let name_at = self.scanner.at;
-            let name = self.scanner.string()?;
-            if name.starts_with('$') && dict.is_empty() {
-                return self.tagged(name, depth);
-            }
-            if let Some(problem) = field_name_problem(&name) {
-                return Err(Fail::wire(problem, name_at));
-            }
+            let (name, key) = self.name(under, last)?;
+            last = name;
             self.scanner.expect(b':')?;
-            let value = self
-                .value(depth)
-                .map_err(|f| f.at(Step::Field(name.to_string())))?;
-            let key = match name {
-                Cow::Borrowed(name) => self.keys.get(self.py, name),
-                Cow::Owned(name) => PyString::new(self.py, &name),
+            let value = match self.value(depth, last) {
+                Ok(value) => value,
+                Err(fail) => return Err(fail.at(Step::Field(key.to_string()))),
             };
             dict.set_item(key, value)?;
             if !self.scanner.more(b'}')? {
+                self.names.set_width(under, dict.len());
                 return Ok(dict.into_any());
             }
         }
+    }
+
+    /// The next name of an object, most often the one that followed the last time.
+    #[inline]
+    fn name(&mut self, under: usize, last: usize) -> Result<(usize, Bound<'py, PyString>), Fail> {
+        self.scanner.peek()?;
+        if let Some((name, length)) = self.names.expected(under, last, self.scanner.rest()) {
+            self.scanner.at += length;
+            return Ok((name, self.names.key(name).clone()));
+        }
+        let start = self.scanner.at;
+        let text = self.scanner.string()?;
+        if let Some(problem) = field_name_problem(&text) {
+            return Err(Fail::wire(problem, start));
+        }
+        if let Cow::Borrowed(text) = text
+            && let Some(name) = self.names.find(self.py, text, self.scanner.since(start))?
+        {
+            self.names.follows(under, last, name);
+            return Ok((name, self.names.key(name).clone()));
+        }
+        Ok((NONE, new_str(self.py, &text)?))
     }
 
     /// An object whose first name begins with `$`: a tagged value if it stays the only name.
@@ -184,7 +177,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             let payload = if self.scanner.peek()? == b'"' {
                 Some(self.scanner.string()?)
             } else {
-                self.value(depth)?;
+                self.value(depth, NONE)?;
                 None
             };
             if !self.scanner.more(b'}')? {
@@ -205,7 +198,24 @@ impl<'a, 'py> Decoder<'a, 'py> {
             Tagged::Integer(value) if self.ints => PyInt::new(self.py, value).into_any(),
             Tagged::Integer(value) => new_int64(self.py, value)?,
             Tagged::Float(value) => PyFloat::new(self.py, value).into_any(),
-            Tagged::Bytes(value) => PyBytes::new(self.py, &value).into_any(),
+            Tagged::Bytes(encoded) => {
+                let mut good = false;
+                let bytes = PyBytes::new_with(self.py, encoded.length, |target| {
+                    good = encoded.decode_into(target);
+                    Ok(())
+                })?;
+                if !good {
+                    return Err(Fail::wire("the payload of $bytes is not base64", start));
+                }
+                bytes.into_any()
+            }
         })
     }
+}
+
+fn check_depth(depth: usize, at: usize) -> Result<(), Fail> {
+    if depth > MAX_DEPTH {
+        return Err(Fail::wire("nested more than 64 deep", at));
+    }
+    Ok(())
 }

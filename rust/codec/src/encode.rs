@@ -3,13 +3,16 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PyNone,
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView,
     PySequence, PyString, PyTuple, PyType,
 };
 
 use crate::errors::{Fail, Step};
+use crate::keys::{Keys, NONE, copy_fields};
+use crate::objects::{int64_class, utf8};
+use crate::scan::next_special;
 use crate::tagged;
-use crate::values::{field_name_problem, int64_class, is_special};
+use crate::values::is_special;
 
 /// Integers beyond ±2**53 have no exact float64 for each of them.
 const MAX_SAFE: i64 = 1 << 53;
@@ -23,55 +26,71 @@ pub fn encode<'py>(
     max_depth: usize,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = value.py();
-    let mut encoder = Encoder {
-        out: Vec::with_capacity(256),
-        max_depth,
-        int64: int64_class(py)?,
-    };
-    match encoder.value(value, 0) {
-        Ok(()) => Ok(PyBytes::new(py, &encoder.out)),
+    match write(value, max_depth) {
+        Ok(out) => Ok(PyBytes::new(py, &out)),
         Err(fail) => Err(fail.into_py(py, root)),
     }
+}
+
+/// The canonical text of a value that decoding has made: how its identity is told.
+pub fn canonical(value: &Bound<'_, PyAny>) -> Result<Vec<u8>, Fail> {
+    write(value, usize::MAX)
+}
+
+fn write(value: &Bound<'_, PyAny>, max_depth: usize) -> Result<Vec<u8>, Fail> {
+    let mut encoder = Encoder {
+        out: Vec::with_capacity(512),
+        max_depth,
+        int64: int64_class(value.py())?,
+        keys: Keys::default(),
+        fields: Vec::new(),
+    };
+    encoder.value(value, 0)?;
+    Ok(encoder.out)
 }
 
 struct Encoder<'py, 'c> {
     out: Vec<u8>,
     max_depth: usize,
     int64: &'c Bound<'py, PyType>,
+    keys: Keys<'py>,
+    /// The fields of all objects that are open, owned: writing a value may run the user's code.
+    fields: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
 }
 
 impl<'py> Encoder<'py, '_> {
     /// The exact types first, then the coercions, in the order of the first match.
+    #[inline]
     fn value(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> Result<(), Fail> {
         if let Ok(text) = value.cast_exact::<PyString>() {
-            return self.string(text);
-        }
-        if let Ok(number) = value.cast_exact::<PyFloat>() {
+            self.string(text)
+        } else if let Ok(number) = value.cast_exact::<PyFloat>() {
             self.float(number.value());
-            return Ok(());
-        }
-        if let Ok(dict) = value.cast::<PyDict>() {
-            return self.dict(dict, depth + 1);
-        }
-        if let Ok(list) = value.cast::<PyList>() {
-            return self.items(list.iter(), depth + 1);
-        }
-        if let Ok(truth) = value.cast::<PyBool>() {
-            self.out
-                .extend_from_slice(if truth.is_true() { b"true" } else { b"false" });
-            return Ok(());
-        }
-        if value.cast::<PyNone>().is_ok() {
+            Ok(())
+        } else if let Ok(dict) = value.cast::<PyDict>() {
+            self.dict(dict, depth + 1)
+        } else if let Ok(list) = value.cast::<PyList>() {
+            self.items(list.iter(), depth + 1)
+        } else if let Ok(truth) = value.cast::<PyBool>() {
+            let word: &[u8] = if truth.is_true() { b"true" } else { b"false" };
+            self.out.extend_from_slice(word);
+            Ok(())
+        } else if value.is_none() {
             self.out.extend_from_slice(b"null");
-            return Ok(());
+            Ok(())
+        } else {
+            self.less_common(value, depth)
         }
-        if value.is_instance(self.int64)? {
-            let number: i64 = value.extract()?;
+    }
+
+    fn less_common(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> Result<(), Fail> {
+        if let Ok(number) = value.cast::<PyInt>() {
+            if !value.get_type().is(self.int64) && !value.is_instance(self.int64)? {
+                return self.int(number);
+            }
+            let number: i64 = number.extract()?;
             tagged::write(&mut self.out, "$integer", &number.to_le_bytes());
             return Ok(());
-        }
-        if let Ok(number) = value.cast::<PyInt>() {
-            return self.int(number);
         }
         if let Ok(bytes) = value.cast::<PyBytes>() {
             tagged::write(&mut self.out, "$bytes", bytes.as_bytes());
@@ -150,7 +169,11 @@ impl<'py> Encoder<'py, '_> {
     }
 
     fn float(&mut self, value: f64) {
-        if is_special(value) {
+        let whole = value as i64;
+        if whole as f64 == value && whole.abs() <= MAX_SAFE && (whole != 0 || !is_special(value)) {
+            self.out
+                .extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+        } else if is_special(value) {
             tagged::write(&mut self.out, "$float", &value.to_bits().to_le_bytes());
         } else {
             self.out
@@ -161,7 +184,8 @@ impl<'py> Encoder<'py, '_> {
     fn int(&mut self, value: &Bound<'py, PyInt>) -> Result<(), Fail> {
         match value.extract::<i64>() {
             Ok(number) if (-MAX_SAFE..=MAX_SAFE).contains(&number) => {
-                self.out.extend_from_slice(number.to_string().as_bytes());
+                self.out
+                    .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
                 Ok(())
             }
             _ => Err(Fail::value(
@@ -171,10 +195,10 @@ impl<'py> Encoder<'py, '_> {
         }
     }
 
+    #[inline]
     fn string(&mut self, text: &Bound<'py, PyString>) -> Result<(), Fail> {
-        let text = text
-            .to_str()
-            .map_err(|_| Fail::value("a string with an unpaired surrogate is not Unicode"))?;
+        let text = utf8(text)
+            .ok_or_else(|| Fail::value("a string with an unpaired surrogate is not Unicode"))?;
         write_string(&mut self.out, text);
         Ok(())
     }
@@ -209,67 +233,67 @@ impl<'py> Encoder<'py, '_> {
 
     fn dict(&mut self, dict: &Bound<'py, PyDict>, depth: usize) -> Result<(), Fail> {
         self.enter(depth)?;
-        let mut fields = Vec::with_capacity(dict.len());
-        for (key, value) in dict.iter() {
-            let Ok(key) = key.cast_into::<PyString>() else {
-                return Err(Fail::value("a field name that is not a str"));
-            };
-            fields.push((key, value));
-        }
-        let mut named = Vec::with_capacity(fields.len());
-        for (key, value) in &fields {
-            let name = key
-                .to_str()
-                .map_err(|_| Fail::value("a field name with an unpaired surrogate"))?;
-            if let Some(problem) = field_name_problem(name) {
-                return Err(Fail::value(problem));
-            }
-            named.push((name, value));
-        }
-        if !named.is_sorted_by(|one, other| one.0 <= other.0) {
-            named.sort_unstable_by(|one, other| one.0.cmp(other.0));
-        }
+        let first = self.fields.len();
+        copy_fields(dict, &mut self.fields);
+        self.sort(first)?;
+        let mut next = first;
+        let mut last = NONE;
         self.out.push(b'{');
-        for (index, (name, value)) in named.into_iter().enumerate() {
-            if index > 0 {
-                self.out.push(b',');
-            }
-            write_string(&mut self.out, name);
-            self.out.push(b':');
-            self.value(value, depth)
-                .map_err(|fail| fail.at(Step::Field(name.to_owned())))?;
+        while let Some((name, value)) = self.fields.get(next) {
+            let (name, value) = (name.clone(), value.clone());
+            next += 1;
+            last = self.keys.write(last, &name, &mut self.out)?;
+            self.value(&value, depth)
+                .map_err(|fail| fail.at(Step::Field(name.to_string())))?;
+            self.out.push(b',');
+        }
+        if next > first {
+            self.out.pop();
         }
         self.out.push(b'}');
+        self.fields.truncate(first);
+        Ok(())
+    }
+
+    /// Put the fields from `first` on in the order of their names, checking the names.
+    fn sort(&mut self, first: usize) -> Result<(), Fail> {
+        if self.keys.are_in_order(&self.fields[first..])? {
+            return Ok(());
+        }
+        // All are str by now, and have their UTF-8 at hand.
+        self.fields[first..].sort_unstable_by(|one, other| name_of(one).cmp(&name_of(other)));
         Ok(())
     }
 }
 
+fn name_of<'a>(field: &'a (Bound<'_, PyAny>, Bound<'_, PyAny>)) -> Option<&'a str> {
+    field.0.cast::<PyString>().ok().and_then(utf8)
+}
+
 /// Append a JSON string: short escapes where there are some, `\u00xx` for other controls.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
     let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
     let mut written = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0x08 => b"\\b",
-            0x0c => b"\\f",
-            0..0x20 => b"",
-            _ => continue,
-        };
+    loop {
+        let at = next_special(bytes, written);
         out.extend_from_slice(&bytes[written..at]);
-        if escape.is_empty() {
-            out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-        } else {
-            out.extend_from_slice(escape);
+        let Some(&byte) = bytes.get(at) else {
+            break;
+        };
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
         }
         written = at + 1;
     }
-    out.extend_from_slice(&bytes[written..]);
     out.push(b'"');
 }
 

@@ -19,8 +19,13 @@ pub enum Kind {
 }
 
 /// A failure on its way out; each level of the value adds its step, innermost first.
+///
+/// Boxed, so that the results of the reading functions fit in registers.
 #[derive(Debug)]
-pub enum Fail {
+pub struct Fail(Box<Cause>);
+
+#[derive(Debug)]
+enum Cause {
     Codec {
         kind: Kind,
         message: String,
@@ -32,49 +37,75 @@ pub enum Fail {
 }
 
 impl From<PyErr> for Fail {
+    #[cold]
     fn from(error: PyErr) -> Self {
-        Fail::Python(error)
+        Fail(Box::new(Cause::Python(error)))
     }
 }
 
 impl Fail {
     /// Wire text that is not a Convex value.
+    #[cold]
     pub fn wire(message: impl Into<String>, offset: usize) -> Self {
         Self::codec(Kind::Value, message.into(), Some(offset))
     }
 
     /// A Python value that is out of the range of Convex values.
+    #[cold]
     pub fn value(message: impl Into<String>) -> Self {
         Self::codec(Kind::Value, message.into(), None)
     }
 
     /// A Python value of a type that has no Convex form.
+    #[cold]
     pub fn unsupported(message: impl Into<String>) -> Self {
         Self::codec(Kind::Type, message.into(), None)
     }
 
     fn codec(kind: Kind, message: String, offset: Option<usize>) -> Self {
-        Fail::Codec {
+        Fail(Box::new(Cause::Codec {
             kind,
             message,
             offset,
             steps: Vec::new(),
-        }
+        }))
     }
 
     /// The failure happened in this item or field.
+    #[cold]
     pub fn at(mut self, step: Step) -> Self {
-        if let Fail::Codec { steps, .. } = &mut self {
+        if let Cause::Codec { steps, .. } = &mut *self.0 {
             steps.push(step);
         }
         self
     }
 
+    /// The failure happened in a part of the text that starts here.
+    #[cold]
+    pub fn shifted(mut self, start: usize) -> Self {
+        if let Cause::Codec { offset, .. } = &mut *self.0 {
+            *offset = offset.map(|offset| start + offset);
+        }
+        self
+    }
+
+    /// The message of a failure that is about no place in a text.
+    pub fn about_python(self) -> Result<String, Self> {
+        match *self.0 {
+            Cause::Codec {
+                message,
+                offset: None,
+                ..
+            } => Ok(message),
+            cause => Err(Fail(Box::new(cause))),
+        }
+    }
+
     /// The Python exception, its path beginning at `root`.
     pub fn into_py(self, py: Python<'_>, root: &str) -> PyErr {
-        match self {
-            Fail::Python(error) => error,
-            Fail::Codec {
+        match *self.0 {
+            Cause::Python(error) => error,
+            Cause::Codec {
                 kind,
                 message,
                 offset,

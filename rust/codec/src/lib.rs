@@ -4,10 +4,16 @@ mod decode;
 mod diff;
 mod encode;
 mod errors;
+mod keys;
+mod moved;
+mod names;
+mod objects;
 mod plain;
+mod same;
 mod scan;
 mod tagged;
 mod values;
+mod walk;
 
 use pyo3::prelude::*;
 
@@ -17,13 +23,13 @@ mod _codec {
     #[pymodule_export]
     use super::decode::decode;
     #[pymodule_export]
-    use super::diff::diff;
-    #[pymodule_export]
-    use super::diff::same;
+    use super::diff::Differ;
     #[pymodule_export]
     use super::encode::encode;
     #[pymodule_export]
     use super::plain::to_plain_json;
+    #[pymodule_export]
+    use super::same::{changed_fields, same};
 
     /// "release", or "debug", which benchmarks refuse.
     #[pymodule_export]

@@ -1,129 +1,100 @@
 //! Wire bytes to ordinary JSON, without building Python objects.
+//!
+//! What needs another spelling is an object whose first name begins with `$`. In JSON a quote
+//! before a `$` is an escaped one, or opens a string; so it is enough to look at each `"$`, and
+//! what lies between is copied unread.
 
+use memchr::memmem;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::encode::write_string;
+use crate::decode::whole;
+use crate::encode::{canonical, write_string};
 use crate::errors::Fail;
 use crate::scan::Scanner;
 use crate::tagged::{self, Tagged};
-use crate::values::{MAX_DEPTH, field_name_problem};
+use crate::values::field_name_problem;
 
 /// Wire bytes as plain JSON: int64 as a decimal string, bytes as a base64 string, NaN and the
 /// infinities as the strings of those names; all else stays as it is.
 #[pyfunction]
 #[pyo3(signature = (data, root = "value"))]
-pub fn to_plain_json<'py>(
-    py: Python<'py>,
-    data: &[u8],
-    root: &str,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let mut out = Vec::with_capacity(data.len());
-    let written = Scanner::new(data).and_then(|mut scanner| {
-        value(&mut scanner, &mut out, 0)?;
-        scanner.end()
-    });
-    written.map_err(|fail| fail.into_py(py, root))?;
-    Ok(PyBytes::new(py, &out))
+pub fn to_plain_json<'py>(data: &Bound<'py, PyBytes>, root: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let py = data.py();
+    let text = data.as_bytes();
+    let plain = if memmem::find(text, br"\u0024").is_none() {
+        respelled(text).or_else(|_| canonically(py, text))
+    } else {
+        canonically(py, text)
+    };
+    match plain {
+        Ok(None) => Ok(data.clone()),
+        Ok(Some(text)) => Ok(PyBytes::new(py, &text)),
+        Err(fail) => Err(fail.into_py(py, root)),
+    }
 }
 
-fn value(scanner: &mut Scanner<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(), Fail> {
-    if depth > MAX_DEPTH {
-        return Err(Fail::wire("nested more than 64 deep", scanner.at));
-    }
-    let first = scanner.peek()?;
-    let start = scanner.at;
-    match first {
-        b'{' => return object(scanner, out, depth),
-        b'[' => {
-            scanner.at += 1;
-            out.push(b'[');
-            if !scanner.accept(b']')? {
-                loop {
-                    value(scanner, out, depth + 1)?;
-                    if !scanner.more(b']')? {
-                        break;
-                    }
-                    out.push(b',');
+/// By way of a canonical spelling: for an escaped `$`, which may hide a tag's name, and for tags
+/// with more than one payload. A text that is no value is refused here, with the path to where.
+fn canonically(py: Python<'_>, text: &[u8]) -> Result<Option<Vec<u8>>, Fail> {
+    let spelled = canonical(&whole(py, text)?)?;
+    Ok(Some(respelled(&spelled)?.unwrap_or(spelled)))
+}
+
+/// None if the text is plain as it is.
+fn respelled(text: &[u8]) -> Result<Option<Vec<u8>>, Fail> {
+    let Some(first) = memmem::find(text, b"\"$") else {
+        return Ok(None);
+    };
+    let mut out = Vec::with_capacity(text.len());
+    let mut scanner = Scanner::new(text)?;
+    let mut copied = 0;
+    let mut next = Some(first);
+    while let Some(quote) = next {
+        scanner.at = quote + 1;
+        if text[..quote].last() != Some(&b'\\') {
+            let before = text[..quote].trim_ascii_end();
+            if before.last() == Some(&b'{') {
+                out.extend_from_slice(&text[copied..before.len() - 1]);
+                scanner.at = quote;
+                tag(&mut scanner, &mut out)?;
+                copied = scanner.at;
+            } else {
+                scanner.at = quote;
+                let name = scanner.string()?;
+                if matches!(scanner.peek(), Ok(b':')) {
+                    let problem = field_name_problem(&name).unwrap_or_default();
+                    return Err(Fail::wire(problem, quote));
                 }
             }
-            out.push(b']');
-            return Ok(());
         }
-        b'"' => drop(scanner.string()?),
-        b't' => scanner.literal("true")?,
-        b'f' => scanner.literal("false")?,
-        b'n' => scanner.literal("null")?,
-        _ => drop(scanner.number()?),
+        next = memmem::find(&text[scanner.at..], b"\"$").map(|found| scanner.at + found);
     }
-    out.extend_from_slice(scanner.since(start));
-    Ok(())
+    out.extend_from_slice(&text[copied..]);
+    Ok(Some(out))
 }
 
-fn object(scanner: &mut Scanner<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(), Fail> {
-    scanner.at += 1;
-    let mark = out.len();
-    out.push(b'{');
-    if scanner.accept(b'}')? {
-        out.push(b'}');
-        return Ok(());
-    }
-    loop {
-        scanner.peek()?;
-        let start = scanner.at;
-        let name = scanner.string()?;
-        if tagged::is_tag(&name) && out.len() == mark + 1 {
-            out.truncate(mark);
-            return tag(scanner, out, &name, depth);
-        }
-        if let Some(problem) = field_name_problem(&name) {
-            return Err(Fail::wire(problem, start));
-        }
-        out.extend_from_slice(scanner.since(start));
-        scanner.expect(b':')?;
-        out.push(b':');
-        value(scanner, out, depth + 1)?;
-        if !scanner.more(b'}')? {
-            out.push(b'}');
-            return Ok(());
-        }
-        out.push(b',');
-    }
-}
-
-/// The value of a tag that is the only name of its object; of repeated payloads the last counts.
-fn tag(scanner: &mut Scanner<'_>, out: &mut Vec<u8>, name: &str, depth: usize) -> Result<(), Fail> {
+/// The value of a tag, which is next.
+fn tag(scanner: &mut Scanner<'_>, out: &mut Vec<u8>) -> Result<(), Fail> {
     let start = scanner.at;
-    let mark = out.len();
-    let payload = loop {
-        scanner.expect(b':')?;
-        let payload = if scanner.peek()? == b'"' {
-            Some(scanner.string()?)
-        } else {
-            value(scanner, out, depth + 1)?;
-            out.truncate(mark);
-            None
-        };
-        if !scanner.more(b'}')? {
-            break payload;
-        }
-        scanner.peek()?;
-        if scanner.string()? != name {
-            return Err(Fail::wire(
-                format!("{name} stands beside other fields"),
-                start,
-            ));
-        }
-    };
-    let payload =
-        payload.ok_or_else(|| Fail::wire(format!("the payload of {name} is no string"), start))?;
-    match tagged::read(name, &payload).map_err(|text| Fail::wire(text, start))? {
-        Tagged::Integer(number) => write_string(out, &number.to_string()),
+    let name = scanner.string()?;
+    if !tagged::is_tag(&name) {
+        let problem = field_name_problem(&name).unwrap_or_default();
+        return Err(Fail::wire(problem, start));
+    }
+    scanner.expect(b':')?;
+    let payload = scanner.string()?;
+    if scanner.more(b'}')? {
+        return Err(Fail::wire(format!("{name} is not alone"), start));
+    }
+    match tagged::read(&name, &payload).map_err(|text| Fail::wire(text, start))? {
+        Tagged::Integer(number) => write_string(out, itoa::Buffer::new().format(number)),
         Tagged::Float(0.0) => out.extend_from_slice(b"-0.0"),
         Tagged::Float(number) if number.is_nan() => write_string(out, "NaN"),
         Tagged::Float(number) if number < 0.0 => write_string(out, "-Infinity"),
         Tagged::Float(_) => write_string(out, "Infinity"),
-        Tagged::Bytes(_) => write_string(out, &payload),
+        Tagged::Bytes(encoded) if encoded.is_base64() => write_string(out, &payload),
+        Tagged::Bytes(_) => return Err(Fail::wire("the payload of $bytes is not base64", start)),
     }
     Ok(())
 }

@@ -1,9 +1,5 @@
 //! The rules of Convex values that hold in both directions.
 
-use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyInt, PyType};
-
 /// Containers within containers that any value may have; scalars have none.
 pub const MAX_DEPTH: usize = 64;
 /// Characters that a field name may have.
@@ -33,19 +29,4 @@ pub fn field_name_problem(name: &str) -> Option<String> {
 /// Whether a float travels as `$float`: NaN, the infinities and -0.0.
 pub fn is_special(value: f64) -> bool {
     !value.is_finite() || (value == 0.0 && value.is_sign_negative())
-}
-
-/// The class `ConvexInt64`.
-pub fn int64_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    CLASS.import(py, "convex_async.values", "ConvexInt64")
-}
-
-/// A `ConvexInt64`, made without its range check, as it is in range.
-pub fn new_int64<'py>(py: Python<'py>, value: i64) -> PyResult<Bound<'py, PyAny>> {
-    static NEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let new = NEW.get_or_try_init(py, || {
-        py.get_type::<PyInt>().getattr("__new__").map(Bound::unbind)
-    })?;
-    new.bind(py).call1((int64_class(py)?, value))
 }
