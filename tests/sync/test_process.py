@@ -1,0 +1,92 @@
+"""How blocking programs end: by themselves, by Ctrl-C, after fork; each in its own process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from convex_async.local import LocalDeployment
+
+
+def start(program: str, deployment: LocalDeployment) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
+        env={**os.environ, "CONVEX_URL": deployment.url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_program_need_not_close_anything(deployment: LocalDeployment) -> None:
+    program = start(
+        """
+        from convex_async.sync import ConvexClient
+        client = ConvexClient()
+        subscription = client.subscribe("tasks:list")
+        views = client.watch_all()
+        print(next(subscription), len(next(views)))
+        """,
+        deployment,
+    )
+    began = time.monotonic()
+    assert program.communicate(timeout=20) == ("[] 1\n", "")
+    assert program.returncode == 0
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_ctrl_c_ends_a_wait_at_once(deployment: LocalDeployment) -> None:
+    program = start(
+        """
+        from convex_async.sync import ConvexClient
+        client = ConvexClient()
+        try:
+            for tasks in client.subscribe("tasks:list"):
+                print(tasks, flush=True)
+        except KeyboardInterrupt:
+            print(client.query("tasks:list"))  # it works on
+        """,
+        deployment,
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "[]\n"
+    time.sleep(0.1)  # it goes on to wait; there is nothing to be told of that
+    began = time.monotonic()
+    program.send_signal(signal.SIGINT)
+    assert program.communicate(timeout=20) == ("[]\n", "")
+    assert program.returncode == 0
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_fork_makes_its_own_client(deployment: LocalDeployment) -> None:
+    program = start(
+        """
+        import os
+        from convex_async.errors import LocalProtocolError
+        from convex_async.sync import ConvexClient
+        client = ConvexClient()
+        client.query("tasks:list")
+        if os.fork() == 0:
+            try:
+                client.query("tasks:list")
+            except LocalProtocolError as error:
+                print(error)
+            print(ConvexClient().query("tasks:list"), flush=True)
+            os._exit(0)
+        os.wait()
+        print(client.query("tasks:list"))
+        """,
+        deployment,
+    )
+    out, err = program.communicate(timeout=20)
+    assert err == ""
+    assert "make one in each process" in out
+    assert out.count("[]") == 2
