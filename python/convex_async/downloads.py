@@ -44,9 +44,10 @@ async def download(
             with await asyncio.to_thread(open, partial, "wb") as file:
                 async for chunk in chunks:
                     await asyncio.to_thread(file.write, chunk)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+            await asyncio.to_thread(os.replace, partial, path)
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(partial.unlink, missing_ok=True))
+            raise
         return path
 
 
@@ -73,6 +74,7 @@ async def download_chunks(
                 async with session.get(
                     url, headers=headers, timeout=no_limit(), read_bufsize=CHUNK
                 ) as response:
+                    attempt.sent = True
                     await _check(response, ranged)
                     async for chunk in _received(response, progress):
                         patience.pause()

@@ -130,7 +130,7 @@ class HttpApi:
                 {"status": "success", "value": self._engine.functions.specification()}
             )
         try:
-            args = bytes(raw_args) if bytes(raw_args[:1]) == b"{" else read_args(raw_args)
+            args = bytes(raw_args) if bytes(raw_args)[:1] == b"{" else read_args(raw_args)
             run = await self._run(kind, path, args, identity, ts)
         except FunctionProblem as problem:
             return json_response({"status": "error", "errorMessage": str(problem)})
