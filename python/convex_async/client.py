@@ -8,7 +8,7 @@ import os
 import threading
 import uuid
 import warnings
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -173,7 +173,7 @@ class ConvexClient(ClientBase):
         """What the connection and the identity are like right now."""
         return state_of(self._core, self._driver, closed=self._closed)
 
-    async def states(self) -> AsyncIterator[ClientState]:
+    async def states(self) -> AsyncGenerator[ClientState, None]:
         """The state now, and each later one that differs; the newest wins if you are slow."""
         driver = self._running()
         changed = asyncio.Event()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
@@ -209,7 +209,7 @@ class Subscription(Generic[T]):
                 if predicate(value):
                     return value
 
-    async def results(self) -> AsyncIterator[Result[T]]:
+    async def results(self) -> AsyncGenerator[Result[T], None]:
         """Each new state with its log lines and time, a failure being a state like others."""
         while (found := await self._next()) is not None:
             result, ts = found
@@ -220,7 +220,7 @@ class Subscription(Generic[T]):
                 value: T = value_or_raise(self._path, result, self._type)
                 yield Result(value, None, result.log_lines, ts)
 
-    async def json(self) -> AsyncIterator[bytes]:
+    async def json(self) -> AsyncGenerator[bytes, None]:
         """Each new state as plain JSON in UTF-8, for SSE, WebSockets and browsers.
 
         Made from the wire bytes without building Python objects: int64 becomes a decimal string,
@@ -232,7 +232,9 @@ class Subscription(Generic[T]):
         while (found := await self._next()) is not None:
             yield codec.to_plain_json(self._wire(found[0]))
 
-    async def changes(self, key: str = "_id", at: tuple[str, ...] = ()) -> AsyncIterator[Change]:
+    async def changes(
+        self, key: str = "_id", at: tuple[str, ...] = ()
+    ) -> AsyncGenerator[Change, None]:
         """What changed in a list of documents, decoding only that.
 
         The first item has every document inserted; then comes what changed since the item before.

@@ -1,0 +1,69 @@
+# `make demo` and `make test` need Python 3.11 or newer and cargo, and nothing else: they make
+# everything in .venv. Node is needed for the tests with the npm client alone.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+JOBS ?= 2
+
+.PHONY: demo test bench soak lint wheel clean
+
+demo: $(VENV)/.built
+	@$(BIN)/pip install --quiet convex==0.8.1
+	@$(BIN)/convex-async demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+soak: $(VENV)/.test
+	CONVEX_ASYNC_SOAK=1 $(BIN)/python -m pytest tests/protocol/test_conversation.py --timeout 900 $(ARGS)
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m pytest benches --benchmark-columns=median,ops --benchmark-sort=name $(ARGS)
+
+lint: $(VENV)/.lint
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/stubtest convex_async._codec --ignore-missing-stub
+
+wheel: $(VENV)/.base
+	$(BIN)/maturin build --release --out dist
+
+clean:
+	rm -rf $(VENV) target dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -f python/convex_async/_codec*.so
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name node_modules -prune -exec rm -rf {} +
+
+# The environment, in steps, each redone when what it is made from changes.
+
+$(VENV)/.base:
+	@command -v cargo >/dev/null || { \
+	  echo "cargo is missing: install Rust 1.85 or newer, see https://rustup.rs"; exit 1; }
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	    2>/dev/null; then exec "$$python" -m venv $(VENV); fi; done; \
+	  echo "Python 3.11 or newer, with venv, is missing: see https://python.org"; exit 1
+	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1' 'maturin>=1.9,<2'
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.base pyproject.toml $(RUST)
+	@. $(BIN)/activate && maturin develop --quiet --release --extras cli,dotenv,local,pydantic
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.built
+	@$(BIN)/pip install --quiet --group test --group interop
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	@$(BIN)/pip install --quiet --group lint
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	@$(BIN)/pip install --quiet --group bench
+	@touch $@

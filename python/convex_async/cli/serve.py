@@ -1,0 +1,58 @@
+"""`convex-async serve MODULE:FUNCTIONS`: a local deployment as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from convex_async.local import Functions, LocalDeployment
+
+
+@click.command()
+@click.argument("functions", metavar="MODULE:FUNCTIONS")
+@click.option("--path", type=click.Path(path_type=Path), help="Keep the data in this SQLite file.")
+@click.option("--port", default=3210, show_default=True, help="The port; 0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address.")
+@click.option("--redact", is_flag=True, help="Hide errors and logs, as production does.")
+def command(functions: str, path: Path | None, port: int, host: str, redact: bool) -> None:
+    """Serve the Functions object of a Python module, such as `app.backend:functions`."""
+    found = _load(functions)
+    deployment = LocalDeployment(found, path, host=host, port=port, redact=redact)
+    try:
+        asyncio.run(_serve(deployment, len(found)))
+    except OSError as error:
+        raise click.ClickException(f"can't listen on {host}:{port}: {error}") from None
+
+
+def _load(name: str) -> Functions:
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise click.BadParameter(f"{name!r} names no object: write MODULE:FUNCTIONS")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise click.BadParameter(str(error)) from None
+    if not isinstance(found, Functions):
+        raise click.BadParameter(f"{name} is no convex_async.local.Functions, but {found!r}")
+    return found
+
+
+async def _serve(deployment: LocalDeployment, count: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
+            loop.add_signal_handler(name, stop.set)
+    async with deployment:
+        click.echo(f"Serving {count} functions at {deployment.url}")
+        click.echo(f"Admin key: {deployment.admin_key}")
+        sys.stdout.flush()
+        await stop.wait()
+    click.echo("Stopped")
