@@ -35,6 +35,7 @@ class LoopThread:
             target=self._loop.run_forever, name="convex-async", daemon=True
         )
         self._open: dict[int, Close] = {}
+        self._is_ending = False
         self._closing: set[asyncio.Task[None]] = set()
         self._thread.start()
         atexit.register(self._stop)
@@ -68,6 +69,8 @@ class LoopThread:
             return future.result()
         except BaseException:
             future.cancel()  # of no effect on one that is done
+            if self._is_ending and threading.current_thread().daemon:
+                threading.Event().wait()  # the program is over: its daemon threads stop here
             raise
 
     def call(self, function: Callable[[], T]) -> T:
@@ -106,6 +109,8 @@ class LoopThread:
         """End of the program: let sockets say goodbye, but not for long."""
         if self._pid != os.getpid():
             return
+
+        self._is_ending = True
 
         async def close_all() -> None:
             async with asyncio.timeout(EXIT_PATIENCE):
