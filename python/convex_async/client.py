@@ -532,10 +532,9 @@ class ConvexClient(ClientBase):
     ) -> Any:
         driver = self._running()
         driver.check()
-        request_id = driver.request(kind, path, args)
+        request_id = driver.request(kind, path, args, timeout)
         try:
-            async with asyncio.timeout(timeout):
-                answer = await driver.answer(request_id)
+            answer = await driver.answer(request_id)
         except TimeoutError:
             outcome = driver.withdraw(request_id) or "unknown"
             raise _timed_out(path, timeout, outcome) from None

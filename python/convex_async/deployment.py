@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType
 from urllib.parse import urlsplit
 
@@ -34,6 +35,11 @@ def canonical_path(path: str | FunctionReference) -> FunctionPath:
         path = str(path)
     if not isinstance(path, str):
         raise TypeError(f"a function path is a string such as 'tasks:list', not {path!r}")
+    return _canonical(path)
+
+
+@lru_cache(maxsize=1024)
+def _canonical(path: str) -> FunctionPath:
     module, colon, function = path.rpartition(":")
     if not colon:
         module, function = path, "default"

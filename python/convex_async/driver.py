@@ -146,11 +146,17 @@ class Driver:
         self._arm()
         self.wake()
 
-    def request(self, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
-        """Queue a mutation or action; `answer` waits for it."""
+    def request(
+        self, kind: Kind, path: FunctionPath, args: bytes, timeout: float | None
+    ) -> RequestId:
+        """Queue a mutation or action; `answer` waits for it, for `timeout` seconds at most."""
         make = self.core.mutation if kind == "mutation" else self.core.action
         request_id = make(path, args)
-        self._answers[request_id] = self._loop.create_future()
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._answers[request_id] = future
+        if timeout is not None:
+            timer = self._loop.call_later(timeout, _time_out, future)
+            future.add_done_callback(lambda _: timer.cancel())
         self.wake()
         return request_id
 
@@ -484,6 +490,11 @@ class Driver:
         mailbox = subscriber.mailbox
         assert isinstance(mailbox, Mailbox)
         return mailbox
+
+
+def _time_out(future: asyncio.Future[Answer]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
 
 
 def _with_outcome(error: ConvexClientError, outcome: Outcome) -> ConvexClientError:

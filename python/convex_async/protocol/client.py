@@ -7,10 +7,10 @@ any call, `messages_to_send`, `events` and `next_deadline` say what there is to 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 import msgspec
+from msgspec import Struct
 
 from convex_async.deployment import FunctionPath
 from convex_async.errors import Outcome, RemoteProtocolError
@@ -55,25 +55,21 @@ from convex_async.protocol.requests import Failed, Kind, Lost, RequestId, Reques
 INITIAL_REASON = "InitialConnect"
 
 
-@dataclass(frozen=True, slots=True)
-class Offline:
+class Offline(Struct, frozen=True):
     """No socket; `retry_at` says when to open the next, None that a token has to come first."""
 
     retry_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Online:
+class Online(Struct, frozen=True):
     """A socket is open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Struct, frozen=True):
     """The socket is to be cut; what still comes from it is ignored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Halted:
+class Halted(Struct, frozen=True):
     """The session is over for good."""
 
     message: str
@@ -329,16 +325,16 @@ class ClientProtocol:
     @property
     def wants_to_send(self) -> bool:
         """Whether `messages_to_send` would give any."""
-        return isinstance(self.connection, Online) and (
-            self._hello_due
-            or (
-                not isinstance(self._identity.state, Waiting | Refused)
-                and (
-                    self._query_set.wants_to_send
-                    or self._requests.wants_to_send
-                    or self._identity.is_due(self._identity.epoch)
-                )
-            )
+        if not isinstance(self.connection, Online):
+            return False
+        if self._hello_due:
+            return True
+        if isinstance(self._identity.state, Waiting | Refused):
+            return False
+        return (
+            self._requests.wants_to_send
+            or self._query_set.wants_to_send
+            or self._identity.is_due(self._identity.epoch)
         )
 
     def messages_to_send(self) -> list[ClientMessage]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from convex_async.deployment import FunctionPath
 from convex_async.errors import Outcome
@@ -11,8 +12,7 @@ from convex_async.protocol.query_set import QueryResult, Subscriber
 from convex_async.protocol.requests import Answer, RequestId
 
 
-@dataclass(frozen=True, slots=True)
-class ResultsChanged:
+class ResultsChanged(Struct, frozen=True):
     """Query results that became visible together.
 
     Attributes:
@@ -24,43 +24,37 @@ class ResultsChanged:
     deliveries: list[tuple[Subscriber, QueryResult]]
 
 
-@dataclass(frozen=True, slots=True)
-class RequestSettled:
+class RequestSettled(Struct, frozen=True):
     """A mutation or action is over; a mutation's effect is visible by now."""
 
     request_id: RequestId
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionLogged:
+class FunctionLogged(Struct, frozen=True):
     """A function run for this client logged something."""
 
     path: FunctionPath
     log_lines: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class CloseConnection:
+class CloseConnection(Struct, frozen=True):
     """Cut the socket, then report it as disconnected for this reason."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class TokenNeeded:
+class TokenNeeded(Struct, frozen=True):
     """The deployment refused the token: fetch another, anew, and hand it to `provide_token`."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityConfirmed:
+class IdentityConfirmed(Struct, frozen=True):
     """The deployment took the credential that was sent last."""
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityRefused:
+class IdentityRefused(Struct, frozen=True):
     """The credential is refused for good: nothing runs until another identity is set.
 
     Attributes:
@@ -72,16 +66,14 @@ class IdentityRefused:
     abandoned: list[tuple[RequestId, Outcome]]
 
 
-@dataclass(frozen=True, slots=True)
-class RequestsRefused:
+class RequestsRefused(Struct, frozen=True):
     """Requests of an earlier identity can't be finished, as its credential is refused by now."""
 
     message: str
     abandoned: list[tuple[RequestId, Outcome]]
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Struct, frozen=True):
     """The deployment ended the session for good (FatalError)."""
 
     message: str

@@ -9,10 +9,9 @@ Source: convex-js src/browser/sync/authentication_manager.ts and local_state.ts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from convex_async.protocol.messages import ABSENT, Authenticate
 
@@ -20,8 +19,7 @@ from convex_async.protocol.messages import ABSENT, Authenticate
 FORCED_TRIES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Struct, frozen=True):
     """What an Authenticate message carries.
 
     Attributes:
@@ -31,34 +29,33 @@ class Credential:
     """
 
     token_type: Literal["User", "Admin", "None"]
-    value: str | None = field(default=None, repr=False)
-    acting_as: bytes = field(default=b"", repr=False)
+    value: str | None = None
+    acting_as: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Credential({self.token_type!r})"
 
 
 ANONYMOUS = Credential("None")
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A token is being fetched; until then nothing is sent, so that nothing runs anonymously."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unconfirmed:
+class Unconfirmed(Struct, frozen=True):
     """The credential is on its way, or will be with the next socket."""
 
     credential: Credential
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(Struct, frozen=True):
     """The deployment has acknowledged the credential on the present socket."""
 
     credential: Credential
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The credential was refused for good; another identity has to be set."""
 
     message: str

@@ -8,10 +8,9 @@ tick travel in one ModifyQuerySet, and none survives a reconnect in a queue.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NewType, TypeAlias
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from convex_async.deployment import FunctionPath
 from convex_async.protocol.messages import Add, ModifyQuerySet, Remove
@@ -21,8 +20,7 @@ QueryToken: TypeAlias = tuple[FunctionPath, bytes]
 """What makes two subscriptions the same query: canonical path and canonical arguments."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryValue:
+class QueryValue(Struct, frozen=True):
     """A query's value, as wire bytes."""
 
     value: bytes
@@ -33,8 +31,7 @@ class QueryValue:
         return isinstance(other, QueryValue) and self.value == other.value
 
 
-@dataclass(frozen=True, slots=True)
-class QueryFailure:
+class QueryFailure(Struct, frozen=True):
     """A query's failure.
 
     Attributes:

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, NewType, TypeAlias, assert_never
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from convex_async.deployment import FunctionPath
 from convex_async.errors import Outcome
@@ -28,16 +27,14 @@ Kind: TypeAlias = Literal["mutation", "action"]
 WINDOW = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(Struct, frozen=True):
     """The function's value, as wire bytes."""
 
     value: bytes
     log_lines: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """The function's failure; `data` is the wire bytes of a ConvexError's data, else None."""
 
     message: str
@@ -46,8 +43,7 @@ class Failed:
     log_lines: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """The socket went while the action was under way: it may have run, or may still run."""
 
     reason: str
@@ -56,26 +52,22 @@ class Lost:
 Answer: TypeAlias = Succeeded | Failed | Lost
 
 
-@dataclass(frozen=True, slots=True)
-class Unsent:
+class Unsent(Struct, frozen=True):
     """Not on the wire yet, or its time has not come on this socket."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """On the wire of the present socket, or of an earlier one; no answer yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """Committed at `ts`; settled when a transition reaches it."""
 
     ts: int
     answer: Succeeded
 
 
-@dataclass(frozen=True, slots=True)
-class Abandoned:
+class Abandoned(Struct, frozen=True):
     """Sent, but nobody waits any more: it still has its place in the server's queue."""
 
 
@@ -133,7 +125,11 @@ class Requests:
     @property
     def wants_to_send(self) -> bool:
         """Whether a request waits and the window has room for it."""
-        return any(queue and self._on_wire[kind] < WINDOW for kind, queue in self._queued.items())
+        queued, on_wire = self._queued, self._on_wire
+        return bool(
+            (queued["mutation"] and on_wire["mutation"] < WINDOW)
+            or (queued["action"] and on_wire["action"] < WINDOW)
+        )
 
     def pending(self) -> list[tuple[RequestId, Outcome]]:
         """The requests that somebody waits for, and what would be known of each by now."""
@@ -145,7 +141,8 @@ class Requests:
 
     def first_queued_epoch(self) -> int | None:
         """The earliest identity under which a request still waits to be sent."""
-        return min((queue[0].epoch for queue in self._queued.values() if queue), default=None)
+        epochs = [queue[0].epoch for queue in self._queued.values() if queue]
+        return min(epochs) if epochs else None
 
     def add(
         self,

@@ -7,11 +7,10 @@ runs and reports. Source: convex-backend crates/sync/src/worker.rs and state.rs.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from convex_async.protocol.messages import (
     ABSENT,
@@ -46,53 +45,47 @@ MAX_RUNNING_ACTIONS = 1000
 MAX_UNSENT_TRANSITIONS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(Struct, frozen=True):
     """A function's value, as wire bytes."""
 
     value: bytes
-    log_lines: list[str] = field(default_factory=list[str])
+    log_lines: list[str] = []
     journal: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(Struct, frozen=True):
     """A function's failure; `data` is the wire bytes of a ConvexError's data, else None."""
 
     message: str
     data: bytes | None = None
-    log_lines: list[str] = field(default_factory=list[str])
+    log_lines: list[str] = []
     journal: str | None = None
 
 
 Outcome: TypeAlias = Returned | Raised
 
 
-@dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(Struct, frozen=True):
     """Work: find out whose token this is; later messages wait. Answer `verified` or `refused`."""
 
     message: Authenticate
 
 
-@dataclass(frozen=True, slots=True)
-class RunMutation:
+class RunMutation(Struct, frozen=True):
     """Work: run it, as this identity, then answer `mutation_done`; the next waits for that."""
 
     message: Mutation
     identity: object
 
 
-@dataclass(frozen=True, slots=True)
-class RunAction:
+class RunAction(Struct, frozen=True):
     """Work: run it, as this identity, then answer `action_done`."""
 
     message: Action
     identity: object
 
 
-@dataclass(frozen=True, slots=True)
-class RunQueries:
+class RunQueries(Struct, frozen=True):
     """Work: run all of them on one snapshot of the latest state, then answer `queries_done`.
 
     What the queries of `removed` ids read need not be watched any more.
@@ -106,16 +99,14 @@ class RunQueries:
 Work: TypeAlias = Verify | RunMutation | RunAction | RunQueries
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True):
     """End the socket; a code of None is a close frame without a status."""
 
     code: int | None
     reason: str
 
 
-@dataclass(slots=True, eq=False)
-class SubscribedQuery:
+class SubscribedQuery(Struct, eq=False):
     """A query that the client wants kept up to date on this socket."""
 
     query_id: int
