@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyString};
 
 use crate::errors::{Fail, Step};
-use crate::names::{NONE, Names};
+use crate::names::{NONE, Names, new_key};
 use crate::objects::{new_dict, new_int64, new_str};
 use crate::scan::Scanner;
 use crate::tagged::{self, Tagged};
@@ -91,6 +91,13 @@ impl<'a, 'py> Decoder<'a, 'py> {
         Ok(PyFloat::new(self.py, value).into_any())
     }
 
+    fn integer(&self, value: i64) -> Result<Bound<'py, PyAny>, Fail> {
+        if self.ints {
+            return Ok(PyInt::new(self.py, value).into_any());
+        }
+        Ok(new_int64(self.py, value)?)
+    }
+
     fn array(&mut self, depth: usize, under: usize) -> Result<Bound<'py, PyAny>, Fail> {
         check_depth(depth, self.scanner.at)?;
         self.scanner.at += 1;
@@ -115,6 +122,10 @@ impl<'a, 'py> Decoder<'a, 'py> {
 
     fn object(&mut self, depth: usize, under: usize) -> Result<Bound<'py, PyAny>, Fail> {
         let start = self.scanner.at;
+        if let Some((value, length)) = tagged::plain_integer(self.scanner.rest()) {
+            self.scanner.at += length;
+            return self.integer(value);
+        }
         self.scanner.at += 1;
         if self.scanner.accept(b'}')? {
             check_depth(depth, start)?;
@@ -152,16 +163,24 @@ impl<'a, 'py> Decoder<'a, 'py> {
         }
         let start = self.scanner.at;
         let text = self.scanner.string()?;
-        if let Some(problem) = field_name_problem(&text) {
-            return Err(Fail::wire(problem, start));
-        }
         if let Cow::Borrowed(text) = text
-            && let Some(name) = self.names.find(self.py, text, self.scanner.since(start))?
+            && let Some(name) = self.names.find(text)
         {
             self.names.follows(under, last, name);
             return Ok((name, self.names.key(name).clone()));
         }
-        Ok((NONE, new_str(self.py, &text)?))
+        if let Some(problem) = field_name_problem(&text) {
+            return Err(Fail::wire(problem, start));
+        }
+        let key = new_key(self.py, &text)?;
+        if let Cow::Borrowed(text) = text {
+            let quoted = self.scanner.since(start);
+            if let Some(name) = self.names.remember(text, quoted, &key) {
+                self.names.follows(under, last, name);
+                return Ok((name, key));
+            }
+        }
+        Ok((NONE, key))
     }
 
     /// An object whose first name begins with `$`: a tagged value if it stays the only name.
@@ -195,8 +214,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             .ok_or_else(|| Fail::wire(format!("the payload of {tag} is no string"), start))?;
         let value = tagged::read(&tag, &payload).map_err(|message| Fail::wire(message, start))?;
         Ok(match value {
-            Tagged::Integer(value) if self.ints => PyInt::new(self.py, value).into_any(),
-            Tagged::Integer(value) => new_int64(self.py, value)?,
+            Tagged::Integer(value) => self.integer(value)?,
             Tagged::Float(value) => PyFloat::new(self.py, value).into_any(),
             Tagged::Bytes(encoded) => {
                 let mut good = false;

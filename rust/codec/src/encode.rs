@@ -8,8 +8,9 @@ use pyo3::types::{
 };
 
 use crate::errors::{Fail, Step};
-use crate::keys::{Keys, NONE, copy_fields};
+use crate::keys::{NONE, copy_fields, name_of};
 use crate::objects::{int64_class, utf8};
+use crate::room::Room;
 use crate::scan::next_special;
 use crate::tagged;
 use crate::values::is_special;
@@ -26,36 +27,35 @@ pub fn encode<'py>(
     max_depth: usize,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = value.py();
-    match write(value, max_depth) {
-        Ok(out) => Ok(PyBytes::new(py, &out)),
-        Err(fail) => Err(fail.into_py(py, root)),
-    }
+    let bytes = |out: &[u8]| PyBytes::new(py, out);
+    write(value, max_depth, bytes).map_err(|fail| fail.into_py(py, root))
 }
 
 /// The canonical text of a value that decoding has made: how its identity is told.
 pub fn canonical(value: &Bound<'_, PyAny>) -> Result<Vec<u8>, Fail> {
-    write(value, usize::MAX)
+    write(value, usize::MAX, <[u8]>::to_vec)
 }
 
-fn write(value: &Bound<'_, PyAny>, max_depth: usize) -> Result<Vec<u8>, Fail> {
+fn write<T>(
+    value: &Bound<'_, PyAny>,
+    max_depth: usize,
+    done: impl FnOnce(&[u8]) -> T,
+) -> Result<T, Fail> {
     let mut encoder = Encoder {
-        out: Vec::with_capacity(512),
+        room: Room::take(),
         max_depth,
         int64: int64_class(value.py())?,
-        keys: Keys::default(),
-        fields: Vec::new(),
     };
-    encoder.value(value, 0)?;
-    Ok(encoder.out)
+    let written = encoder.value(value, 0);
+    let text = done(&encoder.room.out);
+    encoder.room.give_back();
+    written.map(|()| text)
 }
 
 struct Encoder<'py, 'c> {
-    out: Vec<u8>,
+    room: Room,
     max_depth: usize,
     int64: &'c Bound<'py, PyType>,
-    keys: Keys<'py>,
-    /// The fields of all objects that are open, owned: writing a value may run the user's code.
-    fields: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
 }
 
 impl<'py> Encoder<'py, '_> {
@@ -73,10 +73,10 @@ impl<'py> Encoder<'py, '_> {
             self.items(list.iter(), depth + 1)
         } else if let Ok(truth) = value.cast::<PyBool>() {
             let word: &[u8] = if truth.is_true() { b"true" } else { b"false" };
-            self.out.extend_from_slice(word);
+            self.room.out.extend_from_slice(word);
             Ok(())
         } else if value.is_none() {
-            self.out.extend_from_slice(b"null");
+            self.room.out.extend_from_slice(b"null");
             Ok(())
         } else {
             self.less_common(value, depth)
@@ -89,11 +89,11 @@ impl<'py> Encoder<'py, '_> {
                 return self.int(number);
             }
             let number: i64 = number.extract()?;
-            tagged::write(&mut self.out, "$integer", &number.to_le_bytes());
+            tagged::write_integer(&mut self.room.out, number);
             return Ok(());
         }
         if let Ok(bytes) = value.cast::<PyBytes>() {
-            tagged::write(&mut self.out, "$bytes", bytes.as_bytes());
+            tagged::write_bytes(&mut self.room.out, bytes.as_bytes());
             return Ok(());
         }
         if let Ok(tuple) = value.cast::<PyTuple>() {
@@ -111,7 +111,7 @@ impl<'py> Encoder<'py, '_> {
 
     fn coerced(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> Result<(), Fail> {
         if let Ok(bytes) = value.cast::<PyByteArray>() {
-            tagged::write(&mut self.out, "$bytes", &bytes.to_vec());
+            tagged::write_bytes(&mut self.room.out, &bytes.to_vec());
             return Ok(());
         }
         if let Some(scalar) = numpy_scalar(value)? {
@@ -160,9 +160,8 @@ impl<'py> Encoder<'py, '_> {
             )));
         }
         let bytes = view.call_method0("tobytes")?;
-        tagged::write(
-            &mut self.out,
-            "$bytes",
+        tagged::write_bytes(
+            &mut self.room.out,
             bytes.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes(),
         );
         Ok(())
@@ -171,12 +170,14 @@ impl<'py> Encoder<'py, '_> {
     fn float(&mut self, value: f64) {
         let whole = value as i64;
         if whole as f64 == value && whole.abs() <= MAX_SAFE && (whole != 0 || !is_special(value)) {
-            self.out
+            self.room
+                .out
                 .extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
         } else if is_special(value) {
-            tagged::write(&mut self.out, "$float", &value.to_bits().to_le_bytes());
+            tagged::write_float(&mut self.room.out, value);
         } else {
-            self.out
+            self.room
+                .out
                 .extend_from_slice(ryu_js::Buffer::new().format_finite(value).as_bytes());
         }
     }
@@ -184,7 +185,8 @@ impl<'py> Encoder<'py, '_> {
     fn int(&mut self, value: &Bound<'py, PyInt>) -> Result<(), Fail> {
         match value.extract::<i64>() {
             Ok(number) if (-MAX_SAFE..=MAX_SAFE).contains(&number) => {
-                self.out
+                self.room
+                    .out
                     .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
                 Ok(())
             }
@@ -199,7 +201,7 @@ impl<'py> Encoder<'py, '_> {
     fn string(&mut self, text: &Bound<'py, PyString>) -> Result<(), Fail> {
         let text = utf8(text)
             .ok_or_else(|| Fail::value("a string with an unpaired surrogate is not Unicode"))?;
-        write_string(&mut self.out, text);
+        write_string(&mut self.room.out, text);
         Ok(())
     }
 
@@ -219,55 +221,52 @@ impl<'py> Encoder<'py, '_> {
         depth: usize,
     ) -> Result<(), Fail> {
         self.enter(depth)?;
-        self.out.push(b'[');
+        self.room.out.push(b'[');
         for (index, item) in items.enumerate() {
             if index > 0 {
-                self.out.push(b',');
+                self.room.out.push(b',');
             }
             self.value(&item, depth)
                 .map_err(|fail| fail.at(Step::Item(index)))?;
         }
-        self.out.push(b']');
+        self.room.out.push(b']');
         Ok(())
     }
 
     fn dict(&mut self, dict: &Bound<'py, PyDict>, depth: usize) -> Result<(), Fail> {
         self.enter(depth)?;
-        let first = self.fields.len();
-        copy_fields(dict, &mut self.fields);
-        self.sort(first)?;
+        let py = dict.py();
+        let first = self.room.fields.len();
+        copy_fields(dict, &mut self.room.fields);
+        let room = &mut self.room;
+        if !room.keys.are_in_order(py, &room.fields[first..])? {
+            room.sort(py, first);
+        }
         let mut next = first;
         let mut last = NONE;
-        self.out.push(b'{');
-        while let Some((name, value)) = self.fields.get(next) {
-            let (name, value) = (name.clone(), value.clone());
+        self.room.out.push(b'{');
+        loop {
+            let room = &mut self.room;
+            let Some(field) = room.fields.get(next) else {
+                break;
+            };
+            last = room.keys.write(py, last, field, &mut room.out);
+            let value = field.1.clone_ref(py).into_bound(py);
+            if let Err(fail) = self.value(&value, depth) {
+                let field = &self.room.fields[next];
+                let name = name_of(py, field).unwrap_or_default().to_owned();
+                return Err(fail.at(Step::Field(name)));
+            }
+            self.room.out.push(b',');
             next += 1;
-            last = self.keys.write(last, &name, &mut self.out)?;
-            self.value(&value, depth)
-                .map_err(|fail| fail.at(Step::Field(name.to_string())))?;
-            self.out.push(b',');
         }
         if next > first {
-            self.out.pop();
+            self.room.out.pop();
         }
-        self.out.push(b'}');
-        self.fields.truncate(first);
+        self.room.out.push(b'}');
+        self.room.fields.truncate(first);
         Ok(())
     }
-
-    /// Put the fields from `first` on in the order of their names, checking the names.
-    fn sort(&mut self, first: usize) -> Result<(), Fail> {
-        if self.keys.are_in_order(&self.fields[first..])? {
-            return Ok(());
-        }
-        // All are str by now, and have their UTF-8 at hand.
-        self.fields[first..].sort_unstable_by(|one, other| name_of(one).cmp(&name_of(other)));
-        Ok(())
-    }
-}
-
-fn name_of<'a>(field: &'a (Bound<'_, PyAny>, Bound<'_, PyAny>)) -> Option<&'a str> {
-    field.0.cast::<PyString>().ok().and_then(utf8)
 }
 
 /// Append a JSON string: short escapes where there are some, `\u00xx` for other controls.

@@ -11,12 +11,16 @@ use crate::values::field_name_problem;
 
 /// No key; the place before the first key of a dict.
 pub const NONE: usize = 0;
-const SLOTS: usize = 256;
+const SLOTS: usize = 1024;
 const MOST: usize = 1024;
+const LONGEST: usize = 64;
+
+/// A field of a dict, owned.
+pub type Field = (Py<PyAny>, Py<PyAny>);
 
 /// A key that is known to be a field's name, by its address, as it is kept alive here.
-struct Key<'py> {
-    object: Bound<'py, PyAny>,
+struct Key {
+    object: Py<PyAny>,
     /// Where `"name":` is in `text`.
     start: usize,
     end: usize,
@@ -25,69 +29,61 @@ struct Key<'py> {
 }
 
 #[derive(Default)]
-pub struct Keys<'py> {
-    known: Vec<Key<'py>>,
+pub struct Keys {
+    known: Vec<Key>,
     first: usize,
     slots: Vec<u16>,
     text: Vec<u8>,
 }
 
-impl<'py> Keys<'py> {
+impl Keys {
+    /// Whether there is room for more.
+    pub fn is_full(&self) -> bool {
+        self.known.len() == MOST
+    }
+
     /// Whether the fields stand in the order of their names; a name that is none is refused.
-    pub fn are_in_order(
-        &mut self,
-        fields: &[(Bound<'py, PyAny>, Bound<'py, PyAny>)],
-    ) -> Result<bool, Fail> {
+    pub fn are_in_order(&mut self, py: Python<'_>, fields: &[Field]) -> Result<bool, Fail> {
         let mut last = NONE;
-        let mut before: &[u8] = b"";
         let mut in_order = true;
-        for (index, (object, _)) in fields.iter().enumerate() {
+        for (index, field) in fields.iter().enumerate() {
+            let linked = index == 0 || last != NONE;
             let expected = self.after(last);
-            if index > 0 && last == NONE {
-                // Not remembered: compared below.
-            } else if self.is(expected, object) {
+            if linked && self.is(expected, &field.0) {
                 last = expected;
                 continue;
             }
-            let name = check(object)?;
-            if last != NONE {
-                before = fields[index - 1]
-                    .0
-                    .cast::<PyString>()
-                    .ok()
-                    .and_then(utf8)
-                    .map_or(b"", str::as_bytes);
+            let key = self.find(py, &field.0)?;
+            in_order &= index == 0 || name_of(py, &fields[index - 1]) < name_of(py, field);
+            if in_order && linked && key != NONE {
+                self.set_after(last, key);
             }
-            in_order &= index == 0 || before < name.as_bytes();
-            before = name.as_bytes();
-            let found = self.find(object, name);
-            if in_order && found != NONE && (index == 0 || last != NONE) {
-                self.set_after(last, found);
-            }
-            last = found;
+            last = key;
         }
         Ok(in_order)
     }
 
-    /// Append `"name":`, and give the key's place for the next call.
+    /// Append `"name":` for a key of a checked dict, and give its place for the next call.
+    #[inline]
     pub fn write(
         &mut self,
+        py: Python<'_>,
         last: usize,
-        object: &Bound<'py, PyAny>,
+        field: &Field,
         out: &mut Vec<u8>,
-    ) -> Result<usize, Fail> {
+    ) -> usize {
         let mut key = self.after(last);
-        if !self.is(key, object) {
-            key = self.find(object, check(object)?);
+        if !self.is(key, &field.0) {
+            key = usize::from(self.slots[slot_of(&field.0)]);
         }
-        match self.known.get(key) {
-            Some(known) if key != NONE => out.extend_from_slice(&self.text[known.start..known.end]),
-            _ => {
-                write_string(out, check(object)?);
-                out.push(b':');
-            }
+        if self.is(key, &field.0) {
+            let known = &self.known[key];
+            out.extend_from_slice(&self.text[known.start..known.end]);
+            return key;
         }
-        Ok(key)
+        write_string(out, name_of(py, field).unwrap_or_default());
+        out.push(b':');
+        NONE
     }
 
     #[inline]
@@ -106,29 +102,30 @@ impl<'py> Keys<'py> {
     }
 
     #[inline]
-    fn is(&self, key: usize, object: &Bound<'py, PyAny>) -> bool {
+    fn is(&self, key: usize, object: &Py<PyAny>) -> bool {
         key != NONE && self.known[key].object.is(object)
     }
 
-    /// The key of an object, remembered from now on; NONE if there are too many.
-    fn find(&mut self, object: &Bound<'py, PyAny>, name: &str) -> usize {
+    /// The place of a key, which is checked if it is a new one; NONE if it can't be remembered.
+    fn find(&mut self, py: Python<'_>, object: &Py<PyAny>) -> Result<usize, Fail> {
         if self.slots.is_empty() {
             self.slots = vec![0; SLOTS];
-            self.remember(object.py().None().into_bound(object.py()), "");
+            self.remember(py.None(), "");
         }
-        let slot = (object.as_ptr() as usize >> 4) % SLOTS;
+        let slot = slot_of(object);
         let found = usize::from(self.slots[slot]);
         if self.is(found, object) {
-            return found;
+            return Ok(found);
         }
-        if self.known.len() == MOST {
-            return NONE;
+        let name = check(object.bind(py))?;
+        if self.is_full() || name.len() > LONGEST {
+            return Ok(NONE);
         }
         self.slots[slot] = self.known.len() as u16; // below MOST
-        self.remember(object.clone(), name)
+        Ok(self.remember(object.clone_ref(py), name))
     }
 
-    fn remember(&mut self, object: Bound<'py, PyAny>, name: &str) -> usize {
+    fn remember(&mut self, object: Py<PyAny>, name: &str) -> usize {
         let start = self.text.len();
         write_string(&mut self.text, name);
         self.text.push(b':');
@@ -140,6 +137,16 @@ impl<'py> Keys<'py> {
         });
         self.known.len() - 1
     }
+}
+
+fn slot_of(object: &Py<PyAny>) -> usize {
+    let address = (object.as_ptr() as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (address >> 48) as usize % SLOTS
+}
+
+/// The name of a field; None if it has a surrogate or is no str, which `check` refuses.
+pub fn name_of<'a>(py: Python<'a>, field: &'a Field) -> Option<&'a str> {
+    field.0.bind(py).cast::<PyString>().ok().and_then(utf8)
 }
 
 /// The name that a key is.
@@ -155,9 +162,7 @@ fn check<'a>(key: &'a Bound<'_, PyAny>) -> Result<&'a str, Fail> {
 }
 
 /// Append the fields of a dict, at one moment: nothing runs that could change it.
-pub fn copy_fields<'py>(
-    dict: &Bound<'py, PyDict>,
-    fields: &mut Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
-) {
-    with_critical_section(dict, || fields.extend(dict.iter()));
+pub fn copy_fields(dict: &Bound<'_, PyDict>, fields: &mut Vec<Field>) {
+    let owned = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| (key.unbind(), value.unbind());
+    with_critical_section(dict, || fields.extend(dict.iter().map(owned)));
 }

@@ -9,6 +9,7 @@ mod moved;
 mod names;
 mod objects;
 mod plain;
+mod room;
 mod same;
 mod scan;
 mod tagged;

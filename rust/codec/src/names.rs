@@ -1,13 +1,15 @@
 //! The field names of one text: documents of a list share theirs, and most often their order.
 
+use std::sync::Mutex;
+
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::objects::new_str;
+use crate::objects::{new_str, utf8};
 
 /// The name of the outermost value, and of what is not remembered.
 pub const NONE: usize = 0;
-const SLOTS: usize = 256;
+const SLOTS: usize = 512;
 const MOST: usize = 1024;
 const LONGEST: usize = 64;
 
@@ -75,43 +77,37 @@ impl<'a, 'py> Names<'a, 'py> {
         &self.known[name].key
     }
 
-    /// The name, remembered from now on; None if it is too long, or there are too many.
-    pub fn find(
-        &mut self,
-        py: Python<'py>,
-        text: &'a str,
-        quoted: &'a [u8],
-    ) -> PyResult<Option<usize>> {
-        if text.len() > LONGEST {
-            return Ok(None);
-        }
-        if self.known.is_empty() {
-            self.slots = vec![0; SLOTS];
-            self.remember("", b"", PyString::new(py, ""));
-        }
-        let slot = slot_of(text.as_bytes());
-        let found = usize::from(self.slots[slot]);
-        if found != NONE && self.known[found].text == text {
-            return Ok(Some(found));
-        }
-        if self.known.len() == MOST {
-            return Ok(None);
-        }
-        let key = new_str(py, text)?;
-        self.slots[slot] = self.known.len() as u16; // below MOST
-        Ok(Some(self.remember(text, quoted, key)))
+    /// A name that is remembered.
+    pub fn find(&self, text: &str) -> Option<usize> {
+        let found = usize::from(*self.slots.get(slot_of(text.as_bytes(), SLOTS))?);
+        (found != NONE && self.known[found].text == text).then_some(found)
     }
 
-    fn remember(
+    /// Remember a name; None if it is too long, or there are too many.
+    pub fn remember(
         &mut self,
         text: &'a str,
         quoted: &'a [u8],
-        key: Bound<'py, PyString>,
-    ) -> usize {
+        key: &Bound<'py, PyString>,
+    ) -> Option<usize> {
+        if self.known.is_empty() {
+            self.slots = vec![0; SLOTS];
+            self.known.reserve(24);
+            self.push("", b"", key);
+        }
+        if text.len() > LONGEST || self.known.len() == MOST {
+            return None;
+        }
+        let name = self.push(text, quoted, key);
+        self.slots[slot_of(text.as_bytes(), SLOTS)] = name as u16; // below MOST
+        Some(name)
+    }
+
+    fn push(&mut self, text: &'a str, quoted: &'a [u8], key: &Bound<'py, PyString>) -> usize {
         self.known.push(Name {
             text,
             quoted,
-            key,
+            key: key.clone(),
             next: NONE,
             child: NONE,
             width: 0,
@@ -120,9 +116,43 @@ impl<'a, 'py> Names<'a, 'py> {
     }
 }
 
-fn slot_of(text: &[u8]) -> usize {
-    let hash = text.iter().fold(text.len(), |hash, &byte| {
-        (hash.wrapping_mul(31)).wrapping_add(usize::from(byte))
-    });
-    (hash ^ (hash >> 8)) % SLOTS
+fn slot_of(text: &[u8], slots: usize) -> usize {
+    let word = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |eight| u64::from_le_bytes(*eight));
+    let mixed = match text.len() {
+        8.. => word(text.first_chunk()).rotate_left(23) ^ word(text.last_chunk()),
+        _ => text
+            .iter()
+            .fold(0, |word, &byte| (word << 8) | u64::from(byte)),
+    };
+    let mixed = (mixed ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as usize % slots
+}
+
+const SHARED: usize = 1024;
+
+/// The keys of texts decoded before, made once: a `str` remembers its hash.
+static KEYS: Mutex<Vec<Option<Py<PyString>>>> = Mutex::new(Vec::new());
+
+/// A `str` for a name that is a field's; short ones are shared between decodes.
+pub fn new_key<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> {
+    // Another thread in here, or a finalizer that decodes: go without.
+    if text.len() <= LONGEST
+        && let Ok(mut keys) = KEYS.try_lock()
+    {
+        if keys.is_empty() {
+            keys.resize_with(SHARED, || None);
+        }
+        let slot = &mut keys[slot_of(text.as_bytes(), SHARED)];
+        if let Some(key) = slot
+            && utf8(key.bind(py)) == Some(text)
+        {
+            return Ok(key.clone_ref(py).into_bound(py));
+        }
+        let key = new_str(py, text)?;
+        let before = slot.replace(key.clone().unbind());
+        drop(keys);
+        drop(before);
+        return Ok(key);
+    }
+    new_str(py, text)
 }
