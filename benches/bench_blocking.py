@@ -62,8 +62,7 @@ def measure(module: str, url: str) -> None:
         ]
         for thread in threads:
             thread.start()
-        while any(thread.is_alive() for thread in threads):
-            await asyncio.sleep(BEAT)
+        await asyncio.gather(*(asyncio.to_thread(thread.join) for thread in threads))
         took = time.perf_counter() - began
         heart.cancel()
         return took
