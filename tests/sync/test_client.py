@@ -220,10 +220,10 @@ def test_three_calls_overlap_and_the_loop_keeps_its_beat(slow: Functions) -> Non
     assert max(stalls) < 0.25, "a wait in another thread held up this thread's loop"
 
 
-def test_files_are_taken_as_blocking_code_has_them(tmp_path: Any) -> None:
-    from tests.guide.test_advanced import advanced_functions
+def test_files_are_taken_as_blocking_code_has_them() -> None:
+    from tests.guide.site import functions
 
-    with served(advanced_functions()) as deployment:
+    with served(functions) as deployment:
         for kind in (ConvexClient, ConvexHttpClient):
             with kind(deployment.url, site_url=deployment.site_url) as client:
                 sources: list[Any] = [b"data", io.BytesIO(b"data"), iter([b"da", b"ta"])]
