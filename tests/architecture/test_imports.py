@@ -35,6 +35,7 @@ FLOORS: list[set[str]] = [
 MAX_LINES = 600
 # Modules that import aiohttp as they are imported; whoever imports them is about to use it.
 AIOHTTP = {
+    "local.site",
     "downloads",
     "files",
     "local.app",

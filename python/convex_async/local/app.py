@@ -12,6 +12,7 @@ from convex_async.local.engine import Engine
 from convex_async.local.faults import Faults
 from convex_async.local.http_api import MAX_BODY, HttpApi, json_response, problem_response
 from convex_async.local.problems import DeploymentProblem
+from convex_async.local.site import MAX_REQUEST, Site, add_storage_routes
 from convex_async.local.sync import MAX_MESSAGE_SIZE, SyncSocket
 from convex_async.local.tokens import Tokens
 from convex_async.version import __version__
@@ -30,6 +31,8 @@ def make_app(engine: Engine, tokens: Tokens, faults: Faults) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_cors, _problems])
     api = HttpApi(engine, tokens)
     api.add_routes(app.router)
+    add_storage_routes(app.router, engine, engine.files)
+    app.router.add_route("*", "/http/{path:.*}", Site(engine, tokens, prefix="/http"))
 
     async def sync(request: web.Request) -> web.StreamResponse:
         if faults.refuse_upgrades is not None:
@@ -63,6 +66,13 @@ def make_app(engine: Engine, tokens: Tokens, faults: Faults) -> web.Application:
     app.router.add_get("/", alive)
     app.router.add_get("/.well-known/openid-configuration", openid)
     app.router.add_get("/.well-known/jwks.json", jwks)
+    return app
+
+
+def make_site(engine: Engine, tokens: Tokens) -> web.Application:
+    """The routes of the site origin: HTTP actions alone."""
+    app = web.Application(client_max_size=MAX_REQUEST, middlewares=[_problems])
+    app.router.add_route("*", "/{path:.*}", Site(engine, tokens))
     return app
 
 

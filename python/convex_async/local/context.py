@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
+from convex_async.api_reference import FunctionReference
 from convex_async.codec import decode, encode_arguments
+from convex_async.deployment import canonical_path
 from convex_async.local.query import Pages, Query
+from convex_async.local.storage import Files, StorageReader, StorageWriter
 from convex_async.local.transaction import Transaction
+
+T = TypeVar("T")
 
 # Source: docs.convex.dev/production/state/limits.
 MAX_LOG_LINES = 256
 MAX_LOG_LINE_BYTES = 32_768
 
 SCHEDULED = "_scheduled_functions"
+
+Transact: TypeAlias = Callable[[Callable[[Transaction], Any]], Awaitable[Any]]
+"""Does some work in a transaction: the function's own, or one for the work alone."""
+
+
+def new_job(path: str, args: Any, scheduled_time: float) -> dict[str, Any]:
+    """The document of a job to run at a time, ms since the epoch."""
+    return {
+        "name": path,
+        "args": args,
+        "scheduledTime": scheduled_time,
+        "state": {"kind": "pending"},
+    }
 
 
 @dataclass(frozen=True)
@@ -33,12 +51,18 @@ class Identity:
 
 
 class Runs(Protocol):
-    """How a context calls other functions; the engine's side."""
+    """What a context needs of the engine."""
+
+    files: Files
 
     async def call(
         self, kind: str, path: str, args: bytes, run: Run, transaction: Transaction | None
     ) -> bytes:
         """The result of another function, run for this one."""
+        ...
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """The result of `work` in a transaction of its own, committed."""
         ...
 
 
@@ -106,35 +130,76 @@ class DatabaseWriter(DatabaseReader):
 
 
 class Scheduler:
-    """`ctx.scheduler` of a mutation: jobs are documents, written with the transaction."""
+    """`ctx.scheduler`: jobs are documents; a mutation's are written with its transaction."""
 
-    def __init__(self, transaction: Transaction, now: float) -> None:
+    def __init__(self, runs: Runs, transaction: Transaction | None) -> None:
+        self._runs = runs
         self._transaction = transaction
-        self._now = now
 
     async def run_after(
-        self, seconds: float, path: str, args: Mapping[str, Any] | None = None
+        self,
+        seconds: float,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
     ) -> str:
         """Run a mutation or action so many seconds after this commit; returns the job's id."""
-        return await self.run_at(self._now / 1e3 + max(seconds, 0.0), path, args)
+        return await self.run_at(time.time() + max(seconds, 0.0), path, args)
 
     async def run_at(
-        self, timestamp: float, path: str, args: Mapping[str, Any] | None = None
+        self,
+        timestamp: float,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
     ) -> str:
         """Run a mutation or action at a time, seconds since the epoch; returns the job's id."""
         job = {
-            "name": str(path),
+            "name": canonical_path(path),
             "args": decode(encode_arguments(args)),
             "scheduledTime": float(timestamp) * 1e3,
             "state": {"kind": "pending"},
         }
-        return self._transaction.insert_system(SCHEDULED, job)
+        return await self._write(lambda transaction: transaction.insert_system(SCHEDULED, job))
 
     async def cancel(self, job_id: str) -> None:
         """Do not run the job, if it has not begun."""
-        job = self._transaction.get(job_id)
-        if job is not None and job["state"]["kind"] == "pending":
-            self._transaction.patch(job_id, {"state": {"kind": "canceled"}})
+
+        def cancel(transaction: Transaction) -> None:
+            job = transaction.get(job_id)
+            if job is not None and job["state"]["kind"] == "pending":
+                transaction.patch(job_id, {"state": {"kind": "canceled"}})
+
+        await self._write(cancel)
+
+    async def _write(self, work: Callable[[Transaction], T]) -> T:
+        if self._transaction is not None:
+            return work(self._transaction)
+        return await self._runs.transact(work)
+
+
+class ActionStorage:
+    """`ctx.storage` of an action: each call is a transaction of its own."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+
+    async def generate_upload_url(self) -> str:
+        """A URL to which one file can be posted, for an hour."""
+        return self._runs.files.make_upload_url()
+
+    async def get_url(self, storage_id: str) -> str | None:
+        """Where the file can be fetched; None if there is none."""
+        return await self._runs.transact(lambda t: self._writer(t).url(storage_id))
+
+    async def get_metadata(self, storage_id: str) -> dict[str, Any] | None:
+        """What is known of a file, or None."""
+        return await self._runs.transact(lambda t: self._writer(t).metadata(storage_id))
+
+    async def delete(self, storage_id: str) -> None:
+        """Remove a file."""
+        await self._runs.transact(lambda t: self._writer(t).remove(storage_id))
+
+    def _writer(self, transaction: Transaction) -> StorageWriter:
+        return StorageWriter(self._runs.files, transaction)
 
 
 class Context:
@@ -156,11 +221,15 @@ class Context:
         """Add a line to the function's log, which clients in debug mode are shown."""
         self._run.log(message, level)
 
-    async def run_query(self, path: str, args: Mapping[str, Any] | None = None) -> Any:
+    async def run_query(
+        self, path: str | FunctionReference, args: Mapping[str, Any] | None = None
+    ) -> Any:
         """The value of another query; in a mutation or query, of the same transaction."""
         return await self._call("query", path, args)
 
-    async def _call(self, kind: str, path: str, args: Mapping[str, Any] | None) -> Any:
+    async def _call(
+        self, kind: str, path: str | FunctionReference, args: Mapping[str, Any] | None
+    ) -> Any:
         wire = encode_arguments(args)
         return decode(await self._runs.call(kind, str(path), wire, self._run, self._transaction))
 
@@ -171,6 +240,7 @@ class QueryContext(Context):
     def __init__(self, run: Run, runs: Runs, transaction: Transaction, pages: Pages) -> None:
         super().__init__(run, runs, transaction)
         self.db = DatabaseReader(transaction, pages)
+        self.storage = StorageReader(runs.files, transaction)
 
 
 class MutationContext(Context):
@@ -179,9 +249,12 @@ class MutationContext(Context):
     def __init__(self, run: Run, runs: Runs, transaction: Transaction, pages: Pages) -> None:
         super().__init__(run, runs, transaction)
         self.db = DatabaseWriter(transaction, pages)
-        self.scheduler = Scheduler(transaction, self.now)
+        self.scheduler = Scheduler(runs, transaction)
+        self.storage = StorageWriter(runs.files, transaction)
 
-    async def run_mutation(self, path: str, args: Mapping[str, Any] | None = None) -> Any:
+    async def run_mutation(
+        self, path: str | FunctionReference, args: Mapping[str, Any] | None = None
+    ) -> Any:
         """Run another mutation within this transaction; if it raises, its writes are undone."""
         return await self._call("mutation", path, args)
 
@@ -191,11 +264,17 @@ class ActionContext(Context):
 
     def __init__(self, run: Run, runs: Runs) -> None:
         super().__init__(run, runs, None)
+        self.scheduler = Scheduler(runs, None)
+        self.storage = ActionStorage(runs)
 
-    async def run_mutation(self, path: str, args: Mapping[str, Any] | None = None) -> Any:
+    async def run_mutation(
+        self, path: str | FunctionReference, args: Mapping[str, Any] | None = None
+    ) -> Any:
         """Run a mutation, in a transaction of its own."""
         return await self._call("mutation", path, args)
 
-    async def run_action(self, path: str, args: Mapping[str, Any] | None = None) -> Any:
+    async def run_action(
+        self, path: str | FunctionReference, args: Mapping[str, Any] | None = None
+    ) -> Any:
         """Run another action."""
         return await self._call("action", path, args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,14 +14,16 @@ from convex_async.api_reference import FunctionReference
 from convex_async.codec import decode, encode_arguments
 from convex_async.deployment import canonical_path
 from convex_async.errors import ConvexError, FunctionError
-from convex_async.local.app import make_app
+from convex_async.local.app import make_app, make_site
 from convex_async.local.context import Identity
-from convex_async.local.engine import Engine, Failure
+from convex_async.local.engine import Engine
 from convex_async.local.faults import Faults
 from convex_async.local.functions import Functions
+from convex_async.local.outcome import Failure
 from convex_async.local.tokens import Tokens
 from convex_async.protocol.remote import split_request_id
 
+NOT_RUNNING = "the deployment is not running: use `async with LocalDeployment(…)`"
 # Seconds that open connections have to end when the deployment closes.
 SHUTDOWN_TIMEOUT = 0.5
 
@@ -64,6 +67,8 @@ class LocalDeployment:
         self._tokens = Tokens(name, issuers or {})
         self._engine: Engine | None = None
         self._runner: web.AppRunner | None = None
+        self._site_port = 0
+        self._stack = AsyncExitStack()
 
     def __repr__(self) -> str:
         return f"<LocalDeployment {self.url if self._runner else 'not started'}>"
@@ -72,8 +77,15 @@ class LocalDeployment:
     def url(self) -> str:
         """The deployment URL, such as `http://127.0.0.1:3210`."""
         if self._runner is None:
-            raise RuntimeError("the deployment is not running: use `async with LocalDeployment(…)`")
+            raise RuntimeError(NOT_RUNNING)
         return f"http://{self._host}:{self._port}"
+
+    @property
+    def site_url(self) -> str:
+        """The origin of the HTTP actions, which has a port of its own."""
+        if self._runner is None:
+            raise RuntimeError(NOT_RUNNING)
+        return f"http://{self._host}:{self._site_port}"
 
     @property
     def admin_key(self) -> str:
@@ -123,29 +135,34 @@ class LocalDeployment:
         Raises:
             OSError: the port is taken, or the file can't be opened.
         """
-        self._engine = Engine(self._functions, path=self._path, redact=self._redact)
-        app = make_app(self._engine, self._tokens, self.faults)
+        engine = Engine(self._functions, path=self._path, redact=self._redact)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(engine.close)
+            await engine.start()
+            site_app = make_site(engine, self._tokens)
+            self._site_port = (await self._listen(stack, site_app, 0)).addresses[0][1]
+            app = make_app(engine, self._tokens, self.faults)
+            self._runner = await self._listen(stack, app, self._port)
+            self._port = self._runner.addresses[0][1]
+            self._engine = engine
+            self._tokens.issuer = engine.files.origin = self.url
+            stack.callback(self.faults.drop)
+            self._stack = stack.pop_all()
+
+    async def _listen(
+        self, stack: AsyncExitStack, app: web.Application, port: int
+    ) -> web.AppRunner:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
         await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, self._port).start()
-        except BaseException:
-            await runner.cleanup()
-            self._engine.close()
-            raise
-        self._runner = runner
-        self._port = runner.addresses[0][1]
-        self._tokens.issuer = self.url
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, self._host, port).start()
+        return runner
 
     async def close(self) -> None:
         """Cut all connections and stop. Idempotent."""
-        if self._runner is not None:
-            runner, self._runner = self._runner, None
-            self.faults.drop()
-            await runner.cleanup()
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        self._runner = self._engine = None
+        stack, self._stack = self._stack, AsyncExitStack()
+        await stack.aclose()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -156,5 +173,5 @@ class LocalDeployment:
 
     def _running(self) -> Engine:
         if self._engine is None:
-            raise RuntimeError("the deployment is not running: use `async with LocalDeployment(…)`")
+            raise RuntimeError(NOT_RUNNING)
         return self._engine

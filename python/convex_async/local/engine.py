@@ -7,10 +7,10 @@ import inspect
 import random
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,26 +25,24 @@ from convex_async.local.context import (
 )
 from convex_async.local.durable import Durable, RequestRecord
 from convex_async.local.functions import Function, Functions, Kind
+from convex_async.local.http_actions import Request, Response
+from convex_async.local.outcome import Failure
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
 from convex_async.local.query import Pages
 from convex_async.local.readset import ReadSet, Watch, Watches
+from convex_async.local.scheduler import JobScheduler
+from convex_async.local.storage import Files
 from convex_async.local.store import Commit, Store
 from convex_async.local.transaction import Conflict, Transaction
 from convex_async.local.validators import ValidationError, check_fields
+
+T = TypeVar("T")
 
 # Times that a conflicting mutation is tried again (convex-backend crates/application).
 CONFLICT_RETRIES = 4
 # Nanoseconds for which the answer to a mutation is kept: 14 days (convex-backend: session
 # requests).
 REQUESTS_KEPT = 14 * 24 * 3600 * 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """How a function failed; `data` is the wire bytes of a ConvexError's data, else None."""
-
-    message: str
-    data: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +83,7 @@ class Engine:
 
     def __init__(self, functions: Functions, *, path: Path | None, redact: bool = False) -> None:
         self.functions = functions
+        self.files = Files(None if path is None else path.with_name(f"{path.name}-files"))
         self._redact = redact
         self._durable = None if path is None else Durable(path)
         last = 0 if self._durable is None else self._durable.latest_ts()
@@ -94,6 +93,7 @@ class Engine:
         self._committing = asyncio.Lock()
         self._rng = random.Random()
         self.on_commit: list[Callable[[Commit], None]] = []
+        self._jobs = JobScheduler(self)
         if self._durable is not None:
             self.store.table_numbers.update(self._durable.table_numbers())
             for document in self._durable.documents():
@@ -108,10 +108,18 @@ class Engine:
         """The timestamp of the last commit, ns since the epoch."""
         return self.store.latest_ts
 
-    def close(self) -> None:
-        """Close the file."""
+    async def start(self) -> None:
+        """Begin to run scheduled functions and crons."""
+        await self._jobs.start()
+
+    async def close(self) -> None:
+        """Stop scheduled functions and crons, finish the commit under way, close the file."""
+        await self._jobs.close()
+        async with self._committing:
+            pass
         if self._durable is not None:
             self._durable.close()
+        self.files.close()
 
     def watch(self, read_set: ReadSet, since: int, on_invalid: Callable[[int], None]) -> Watch:
         """Call `on_invalid` once with the timestamp of the first commit that touches the reads.
@@ -150,7 +158,7 @@ class Engine:
                 transaction.ts,
             )
         except ConvexError as error:  # the journal is of another query
-            failure = self._failure(error, None)
+            failure = self._failure(error)
             return QueryRun(failure, [], None, transaction.read_set, transaction.ts)
         finally:
             transaction.close()
@@ -162,10 +170,12 @@ class Engine:
         *,
         identity: Identity | None,
         session: tuple[str, int] | None = None,
+        finish: Callable[[Transaction], None] | None = None,
     ) -> MutationRun:
         """Run a mutation, and commit what it wrote if it succeeds.
 
         Args:
+            finish: to be done in the same transaction, once the mutation succeeded.
             session: session id and request id; a request that was committed before is not run
                 again, but answered as it was then.
 
@@ -182,23 +192,54 @@ class Engine:
                 log_lines = self._shown(run)
                 if isinstance(result, Failure):
                     return MutationRun(result, log_lines, None)
+                if finish is not None:
+                    finish(transaction)
                 return await self._commit(transaction, result, log_lines, session)
             except Conflict:
                 continue
             finally:
                 transaction.close()
-        raise DeploymentProblem(
-            "OCC",
-            "OptimisticConcurrencyControlFailure",
-            f"{path} changed documents that other mutations changed at the same time, "
-            f"{CONFLICT_RETRIES + 1} times",
-        )
+        raise _conflicted(path)
 
     async def action(self, path: str, args: bytes, *, identity: Identity | None) -> ActionRun:
         """Run an action."""
         run = Run(identity)
         result = await self._attempt("action", path, args, run, None, None)
         return ActionRun(result, self._shown(run))
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """The result of `work` in a transaction of its own, committed.
+
+        Raises:
+            DeploymentProblem: it conflicted with others too often.
+        """
+        for _ in range(CONFLICT_RETRIES + 1):
+            transaction = self._begin(writable=True)
+            try:
+                result = work(transaction)
+                await self._commit(transaction, b"null", [], None)
+                return result
+            except Conflict:
+                continue
+            finally:
+                transaction.close()
+        raise _conflicted("The scheduler")
+
+    async def http_action(
+        self, handler: Callable[..., Any], request: Request, identity: Identity | None
+    ) -> Response | Failure:
+        """Answer a request by an HTTP action."""
+        try:
+            answer = handler(ActionContext(Run(identity), self), request)
+            if inspect.isawaitable(answer):
+                answer = await answer
+            if not isinstance(answer, Response):
+                raise FunctionProblem(f"an HTTP action answers a Response, not {answer!r}")
+            return answer
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            return self._failure(error)
 
     # How
 
@@ -207,6 +248,18 @@ class Engine:
         return Transaction(self.store, now=now, writable=writable, rng=self._rng, at=at)
 
     async def _commit(
+        self,
+        transaction: Transaction,
+        result: bytes,
+        log_lines: list[str],
+        session: tuple[str, int] | None,
+    ) -> MutationRun:
+        # Once begun it is finished, though the caller be cancelled: else the file would have a
+        # commit that the store lacks.
+        commit = self._commit_now(transaction, result, log_lines, session)
+        return await _finish_though_cancelled(commit)
+
+    async def _commit_now(
         self,
         transaction: Transaction,
         result: bytes,
@@ -252,7 +305,7 @@ class Engine:
         except (Conflict, DeploymentProblem, asyncio.CancelledError):
             raise
         except BaseException as error:
-            return self._failure(error, path)
+            return self._failure(error)
 
     async def call(
         self, kind: str, path: str, args: bytes, run: Run, transaction: Transaction | None
@@ -343,7 +396,7 @@ class Engine:
     def _shown(self, run: Run) -> list[str]:
         return [] if self._redact else run.log_lines
 
-    def _failure(self, error: BaseException, path: str | None) -> Failure:
+    def _failure(self, error: BaseException) -> Failure:
         """The failure that clients are told of, as production or as development shows it."""
         data = None
         if isinstance(error, ConvexError):
@@ -355,6 +408,24 @@ class Engine:
         if not self._redact:
             text += "\n" + _describe(error)
         return Failure(text, data)
+
+
+async def _finish_though_cancelled(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def _conflicted(name: str) -> DeploymentProblem:
+    return DeploymentProblem(
+        "OCC",
+        "OptimisticConcurrencyControlFailure",
+        f"{name} changed documents that other mutations changed at the same time, "
+        f"{CONFLICT_RETRIES + 1} times",
+    )
 
 
 def _describe(error: BaseException) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from convex_async.deployment import FunctionPath, canonical_path
+from convex_async.local.crons import Crons
+from convex_async.local.http_actions import HttpRouter
 from convex_async.local.schema import Schema
 from convex_async.local.validators import Validator, fields_to_json
 
@@ -55,11 +57,32 @@ class Functions:
 
     Args:
         schema: the tables; without one, any table with any fields may be used.
+
+    Attributes:
+        crons: functions to run by the clock.
     """
 
     def __init__(self, schema: Schema | None = None) -> None:
         self.schema = schema or Schema()
+        self.crons = Crons()
+        self.http = HttpRouter()
         self._functions: dict[FunctionPath, Function] = {}
+
+    def http_action(self, method: str, path: str) -> Callable[[Handler], Handler]:
+        """Register an HTTP action: `async def handler(ctx, request)` that answers a `Response`.
+
+        Args:
+            path: beginning with a slash; one that ends in `/*` takes all paths below it.
+
+        Raises:
+            ValueError, TypeError: as for other functions.
+        """
+
+        def register(handler: Handler) -> Handler:
+            self.http.add(method, path, handler)
+            return handler
+
+        return register
 
     def __len__(self) -> int:
         return len(self._functions)

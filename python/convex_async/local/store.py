@@ -147,7 +147,8 @@ class Store:
         start = bisect_left(entries, (low,))
         end = len(entries) if high is None else bisect_left(entries, (high,))
         places = range(end - 1, start - 1, -1) if descending else range(start, end)
-        for key, _, version in [entries[place] for place in places]:
+        for place in places:
+            key, _, version = entries[place]
             if version.is_visible(ts):
                 yield key, version.document
 

@@ -12,8 +12,9 @@ from aiohttp import WSMsgType, web
 from convex_async.codec import decode_client_message, encode_message
 from convex_async.errors import RemoteProtocolError
 from convex_async.local.context import Identity
-from convex_async.local.engine import ActionRun, Engine, Failure, MutationRun, QueryRun, read_args
+from convex_async.local.engine import ActionRun, Engine, MutationRun, QueryRun, read_args
 from convex_async.local.faults import Faults
+from convex_async.local.outcome import Failure
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
 from convex_async.local.readset import Watch
 from convex_async.local.tokens import TokenRefused, Tokens

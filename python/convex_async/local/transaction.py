@@ -54,6 +54,7 @@ class Transaction:
         self._rng = rng
         self._written: dict[str, Write] = {}
         self._documents_read = 0
+        self._creation_time = now
         self._is_open = True
 
     def close(self) -> None:
@@ -147,14 +148,9 @@ class Transaction:
         """The same, for a table that may be the system's own."""
         self._check_writable()
         document_id = make_id(self._store.number_of(table), self._rng)
-        creation_time = self.now
+        self._put(table, document_id, None, fields, self._creation_time)
         # Documents of one transaction keep the order of their insertion.
-        while any(
-            write.after is not None and write.after.fields["_creationTime"] == creation_time
-            for write in self._written.values()
-        ):
-            creation_time += 2**-10
-        self._put(table, document_id, None, fields, creation_time)
+        self._creation_time += 2**-10
         return document_id
 
     def patch(self, document_id: object, changes: Mapping[str, Any]) -> None:

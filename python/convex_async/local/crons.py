@@ -1,0 +1,95 @@
+"""Functions that run again and again, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from convex_async.codec import encode_arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A function that runs again and again.
+
+    Attributes:
+        following: the next time after one given, both seconds since the epoch.
+    """
+
+    name: str
+    path: str
+    args: bytes
+    following: Callable[[float], float]
+
+
+class Crons:
+    """The crons of a deployment: `functions.crons`."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, Cron] = {}
+
+    def interval(
+        self, name: str, path: str, args: dict[str, Any] | None = None, *, seconds: float
+    ) -> None:
+        """Run a mutation or action every so many seconds."""
+        if seconds <= 0:
+            raise ValueError(f"cron {name!r}: seconds is above zero, not {seconds}")
+        self._add(name, path, args, lambda now: now + seconds)
+
+    def daily(
+        self,
+        name: str,
+        path: str,
+        args: dict[str, Any] | None = None,
+        *,
+        hour_utc: int,
+        minute_utc: int,
+    ) -> None:
+        """Run a mutation or action every day at this time, in UTC."""
+        if not (0 <= hour_utc < 24 and 0 <= minute_utc < 60):
+            raise ValueError(f"cron {name!r}: there is no time {hour_utc}:{minute_utc}")
+
+        def following(now: float) -> float:
+            at = datetime.fromtimestamp(now, UTC)
+            due = at.replace(hour=hour_utc, minute=minute_utc, second=0, microsecond=0)
+            return (due if due > at else due + timedelta(days=1)).timestamp()
+
+        self._add(name, path, args, following)
+
+    def cron(
+        self, name: str, expression: str, path: str, args: dict[str, Any] | None = None
+    ) -> None:
+        """Run a mutation or action by a cron expression of five fields, in UTC.
+
+        Raises:
+            ValueError: the expression is malformed.
+        """
+        try:
+            from cronsim import CronSim, CronSimError
+        except ImportError as error:
+            raise ImportError(
+                "cron expressions need cronsim: pip install 'convex-async[local]'"
+            ) from error
+        try:
+            CronSim(expression, datetime.now(UTC))
+        except CronSimError as error:
+            raise ValueError(f"cron {name!r}: {expression!r} is malformed: {error}") from None
+        self._add(
+            name,
+            path,
+            args,
+            lambda now: next(CronSim(expression, datetime.fromtimestamp(now, UTC))).timestamp(),
+        )
+
+    def _add(
+        self,
+        name: str,
+        path: str,
+        args: dict[str, Any] | None,
+        following: Callable[[float], float],
+    ) -> None:
+        if name in self.all:
+            raise ValueError(f"cron {name!r} is there already")
+        self.all[name] = Cron(name, str(path), encode_arguments(args), following)

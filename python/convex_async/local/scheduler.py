@@ -1,0 +1,127 @@
+"""Runs what functions scheduled, and the crons, when they are due."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from typing import TYPE_CHECKING, Any
+
+from convex_async.codec import encode_arguments
+from convex_async.local.context import SCHEDULED, Identity
+from convex_async.local.crons import Cron
+from convex_async.local.outcome import Failure
+from convex_async.local.problems import DeploymentProblem
+from convex_async.local.store import Commit
+from convex_async.local.transaction import Transaction
+
+if TYPE_CHECKING:
+    from convex_async.local.engine import Engine
+
+INTERNAL = Identity(is_admin=True)
+
+
+class Withdrawn(Exception):
+    """The job was cancelled while it ran: its transaction is given up."""
+
+
+class JobScheduler:
+    """Runs jobs when they are due: a mutation exactly once, an action at most once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._due: list[tuple[float, str]] = []
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        engine.on_commit.append(self._committed)
+
+    async def start(self) -> None:
+        """Take over the jobs of an earlier process, and begin to run jobs and crons."""
+        await self._recover()
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Run nothing more. Idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for cron in self._engine.functions.crons.all.values():
+                group.create_task(self._repeat(cron))
+            while True:
+                self._changed.clear()
+                now = time.time()
+                while self._due and self._due[0][0] <= now:
+                    group.create_task(self._run_job(heapq.heappop(self._due)[1]))
+                delay = self._due[0][0] - now if self._due else None
+                try:
+                    async with asyncio.timeout(delay):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass
+
+    async def _recover(self) -> None:
+        """Queue the pending jobs; an action that an earlier process ran is not run again."""
+        for document in list(self._engine.store.documents()):
+            if document.table != SCHEDULED:
+                continue
+            if document.fields["state"]["kind"] == "pending":
+                self._add(document.document_id, document.fields)
+            elif document.fields["state"]["kind"] == "inProgress":
+                await self._set_state(document.document_id, "failed")
+
+    def _committed(self, commit: Commit) -> None:
+        for write in commit.writes:
+            after = write.after
+            if after is not None and after.table == SCHEDULED and write.before is None:
+                self._add(after.document_id, after.fields)
+
+    def _add(self, job_id: str, job: dict[str, Any]) -> None:
+        heapq.heappush(self._due, (job["scheduledTime"] / 1e3, job_id))
+        self._changed.set()
+
+    async def _run_job(self, job_id: str) -> None:
+        job = self._engine.store.get(job_id, self._engine.latest_ts)
+        if job is None or job.fields["state"]["kind"] != "pending":
+            return
+        path, args = job.fields["name"], encode_arguments(job.fields["args"])
+        function = self._engine.functions.get(path)
+        if function is not None and function.kind == "action":
+            await self._set_state(job_id, "inProgress")
+            run = await self._engine.action(path, args, identity=INTERNAL)
+            await self._set_state(
+                job_id, "failed" if isinstance(run.result, Failure) else "success"
+            )
+            return
+
+        def succeed(transaction: Transaction) -> None:
+            present = transaction.get(job_id)
+            if present is None or present["state"]["kind"] != "pending":
+                raise Withdrawn
+            transaction.patch(job_id, {"state": {"kind": "success"}})
+
+        try:
+            done = await self._engine.mutation(path, args, identity=INTERNAL, finish=succeed)
+        except Withdrawn:
+            return
+        except DeploymentProblem:
+            await self._set_state(job_id, "failed")
+            return
+        if isinstance(done.result, Failure):
+            await self._set_state(job_id, "failed")
+
+    async def _set_state(self, job_id: str, kind: str) -> None:
+        await self._engine.transact(lambda t: t.patch(job_id, {"state": {"kind": kind}}))
+
+    async def _repeat(self, cron: Cron) -> None:
+        due = cron.following(time.time())
+        while True:
+            await asyncio.sleep(max(0.0, due - time.time()))
+            function = self._engine.functions.get(cron.path)
+            if function is not None and function.kind == "action":
+                await self._engine.action(cron.path, cron.args, identity=INTERNAL)
+            else:
+                await self._engine.mutation(cron.path, cron.args, identity=INTERNAL)
+            due = cron.following(max(due, time.time()))

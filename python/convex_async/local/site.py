@@ -1,0 +1,88 @@
+"""The routes around functions: files, and HTTP actions on the site origin."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from convex_async.local.context import Identity
+from convex_async.local.engine import Engine
+from convex_async.local.http_actions import Request
+from convex_async.local.http_api import json_response
+from convex_async.local.outcome import Failure
+from convex_async.local.problems import DeploymentProblem
+from convex_async.local.storage import STORAGE, Files
+from convex_async.local.tokens import TokenRefused, Tokens
+
+CHUNK = 2**18
+# Bytes of a request to an HTTP action (docs.convex.dev/functions/http-actions: 20 MB).
+MAX_REQUEST = 20 * 2**20
+
+
+def add_storage_routes(router: web.UrlDispatcher, engine: Engine, files: Files) -> None:
+    """Add upload and download of files."""
+
+    async def upload(request: web.Request) -> web.Response:
+        files.take_token(request.query.get("token", ""))
+        about = await files.write(
+            request.content.iter_chunked(CHUNK), request.headers.get("Digest")
+        )
+        about["contentType"] = request.headers.get("Content-Type")
+        storage_id = await engine.transact(lambda t: t.insert_system(STORAGE, about))
+        return json_response({"storageId": storage_id})
+
+    async def download(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        path = files.path(name)
+        for document in engine.store.documents():
+            if document.table == STORAGE and document.fields["name"] == name:
+                break
+        else:
+            raise DeploymentProblem("NotFound", "FileNotFound", "there is no such file")
+        headers = {"Cache-Control": "private, max-age=2592000", "Accept-Ranges": "bytes"}
+        if document.fields["contentType"]:
+            headers["Content-Type"] = document.fields["contentType"]
+        if "Range" not in request.headers:
+            headers["Digest"] = f"sha-256={document.fields['sha256']}"
+        return web.FileResponse(path, headers=headers, chunk_size=CHUNK)
+
+    router.add_post("/api/storage/upload", upload)
+    router.add_get("/api/storage/{name}", download)
+
+
+class Site:
+    """Answers requests by HTTP actions.
+
+    Args:
+        prefix: of the paths, which actions do not see; the cloud origin has `/http`.
+    """
+
+    def __init__(self, engine: Engine, tokens: Tokens, *, prefix: str = "") -> None:
+        self._engine = engine
+        self._tokens = tokens
+        self._prefix = prefix
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        path = unquote(request.rel_url.raw_path).removeprefix(self._prefix) or "/"
+        handler = self._engine.functions.http.find(request.method, path)
+        if handler is None:
+            return web.Response(text="No matching routes found", status=404)
+        asked = Request(
+            request.method,
+            path,
+            dict(request.query),
+            {name.lower(): value for name, value in request.headers.items()},
+            await request.read(),
+        )
+        answer = await self._engine.http_action(handler, asked, self._identity(request))
+        if isinstance(answer, Failure):
+            return json_response({"code": answer.message}, status=500)
+        return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+
+    def _identity(self, request: web.Request) -> Identity | None:
+        """Who asks; an Authorization that is not Convex's is the action's own business."""
+        try:
+            return self._tokens.from_header(request.headers.get("Authorization"))
+        except TokenRefused:
+            return None
