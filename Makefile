@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 JOBS ?= 2
 
-.PHONY: demo test bench soak lint wheel clean
+.PHONY: demo test bench instructions soak lint wheel clean
 
 demo: $(VENV)/.built
 	@$(BIN)/pip install --quiet convex==0.8.1
@@ -20,7 +20,14 @@ soak: $(VENV)/.test
 	CONVEX_ASYNC_SOAK=1 $(BIN)/python -m pytest tests/protocol/test_conversation.py --timeout 900 $(ARGS)
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m pytest benches --benchmark-columns=median,ops --benchmark-sort=name $(ARGS)
+	$(BIN)/python -m pytest benches/bench_codec.py --benchmark-columns=median,ops --benchmark-sort=name $(ARGS)
+	$(BIN)/python -m benches.report
+
+# Where valgrind is missing or the interpreter is another one, it says so and passes.
+instructions: $(VENV)/.bench
+	@command -v valgrind >/dev/null || test -z "$$CI" || \
+	  { apt-get update -qq && apt-get install -qq -y valgrind; } >/dev/null 2>&1 || true
+	$(BIN)/python -m benches.instructions
 
 lint: $(VENV)/.lint
 	cargo fmt --check
@@ -44,7 +51,7 @@ clean:
 
 $(VENV)/.base:
 	@command -v cargo >/dev/null || { \
-	  echo "cargo is missing: install Rust 1.85 or newer, see https://rustup.rs"; exit 1; }
+	  echo "cargo is missing: install Rust 1.87 or newer, see https://rustup.rs"; exit 1; }
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
 	    2>/dev/null; then exec "$$python" -m venv $(VENV); fi; done; \
