@@ -32,7 +32,7 @@ def make_app(engine: Engine, tokens: Tokens, faults: Faults) -> web.Application:
     api = HttpApi(engine, tokens)
     api.add_routes(app.router)
     add_storage_routes(app.router, engine, engine.files)
-    app.router.add_route("*", "/http/{path:.*}", Site(engine, tokens, prefix="/http"))
+    app.router.add_route("*", "/http/{path:.*}", Site(engine, tokens, prefix="/http").answer)
 
     async def sync(request: web.Request) -> web.StreamResponse:
         if faults.refuse_upgrades is not None:
@@ -72,7 +72,7 @@ def make_app(engine: Engine, tokens: Tokens, faults: Faults) -> web.Application:
 def make_site(engine: Engine, tokens: Tokens) -> web.Application:
     """The routes of the site origin: HTTP actions alone."""
     app = web.Application(client_max_size=MAX_REQUEST, middlewares=[_problems])
-    app.router.add_route("*", "/{path:.*}", Site(engine, tokens))
+    app.router.add_route("*", "/{path:.*}", Site(engine, tokens).answer)
     return app
 
 

@@ -63,7 +63,8 @@ class Site:
         self._tokens = tokens
         self._prefix = prefix
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer one request."""
         path = unquote(request.rel_url.raw_path).removeprefix(self._prefix) or "/"
         handler = self._engine.functions.http.find(request.method, path)
         if handler is None:
