@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -17,7 +17,7 @@ from convex_async.pagination import Paginator
 if TYPE_CHECKING:
     import aiohttp
 
-    from convex_async.files import Progress, ReadableFile, WritableFile
+    from convex_async.files import Progress, Source, WritableFile
 
 T = TypeVar("T")
 
@@ -153,7 +153,7 @@ class ClientBase(ABC):
 
     async def upload(
         self,
-        source: str | os.PathLike[str] | bytes | ReadableFile | AsyncIterable[bytes],
+        source: Source,
         *,
         url: str | FunctionReference,
         content_type: str | None = None,

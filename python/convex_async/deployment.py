@@ -31,8 +31,6 @@ def canonical_path(path: str | FunctionReference) -> FunctionPath:
     """
     if isinstance(path, FunctionReference):
         path = str(path)
-    if isinstance(path, FunctionReference):
-        path = str(path)
     if not isinstance(path, str):
         raise TypeError(f"a function path is a string such as 'tasks:list', not {path!r}")
     return _canonical(path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import AsyncIterable, Callable
 from typing import Protocol, TypeAlias
 
 import aiohttp
@@ -21,6 +22,12 @@ class ReadableFile(Protocol):
     """A file open for reading in binary mode."""
 
     def read(self, size: int, /) -> bytes: ...
+
+
+Source: TypeAlias = (
+    str | os.PathLike[str] | bytes | bytearray | memoryview | ReadableFile | AsyncIterable[bytes]
+)
+"""What can be uploaded: a path, bytes, a file open in binary mode, or a stream of chunks."""
 
 
 class WritableFile(Protocol):

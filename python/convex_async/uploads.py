@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 
 from convex_async.errors import RemoteProtocolError, RequestTimeoutError, StorageError
-from convex_async.files import CHUNK, Patience, Progress, ReadableFile, no_limit
+from convex_async.files import CHUNK, Patience, Progress, ReadableFile, Source, no_limit
 from convex_async.transport.http import Attempt, HttpAnswer, mapped_errors, refusal_text
 
 
@@ -60,7 +60,7 @@ class _Source:
 async def upload(
     session: aiohttp.ClientSession,
     url: str,
-    source: str | os.PathLike[str] | bytes | ReadableFile | AsyncIterable[bytes],
+    source: Source,
     *,
     content_type: str | None,
     progress: Progress | None,

@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# As users have written it.
 """A blocking program made of the guide's snippets, as users have written it for PyPI `convex`.
 
 The first argument is the module to import from, which is all that changes. It prints what it finds.

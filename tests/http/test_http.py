@@ -67,12 +67,12 @@ async def test_bad_arguments_raise_at_the_call_and_nothing_is_sent(
     deployment: ScriptedDeployment, client: ConvexHttpClient
 ) -> None:
     with pytest.raises(InvalidValueError) as raised:
-        client.query("a:b", {"items": [{"price": 2**60}]})
+        _ = client.query("a:b", {"items": [{"price": 2**60}]})
     assert raised.value.path == "args.items[0].price"
     with pytest.raises(ValueError, match="function path"):
-        client.mutation("a-b:c")
+        _ = client.mutation("a-b:c")
     with pytest.raises(ValueError, match="timeout"):
-        client.action("a:b", timeout=0)
+        _ = client.action("a:b", timeout=0)
     args = {"list": [1.0]}
     call = client.query("a:b", args)
     args["list"].append(2.0)
@@ -322,7 +322,7 @@ async def test_consistent_queries_see_one_moment(
     snapshot = client.consistent()
     assert snapshot.ts is None
     values = await asyncio.gather(snapshot.query("a:b"), snapshot.query("a:c", {"x": 1}))
-    assert values == ["6AMAAAAAAAA="] * 2
+    assert list(values) == ["6AMAAAAAAAA="] * 2
     assert snapshot.ts == 1000
     paths = [path for path, _, _ in deployment.requests]
     assert sorted(paths) == ["/api/query_at_ts", "/api/query_at_ts", "/api/query_ts"]

@@ -23,7 +23,7 @@ from convex_async.sync.loop import LoopThread, loop_thread
 from convex_async.sync.subscription import blocking_iterator
 
 if TYPE_CHECKING:
-    from convex_async.files import Progress, ReadableFile, WritableFile
+    from convex_async.files import Progress, Source, WritableFile
 
 T = TypeVar("T")
 Client = TypeVar("Client", ConvexClient, ConvexHttpClient)
@@ -217,7 +217,7 @@ class BlockingClient(Generic[Client]):
 
     def upload(
         self,
-        source: str | os.PathLike[str] | bytes | ReadableFile | Iterable[bytes],
+        source: Source | Iterable[bytes],
         *,
         url: str | FunctionReference,
         content_type: str | None = None,
@@ -228,9 +228,7 @@ class BlockingClient(Generic[Client]):
 
         `progress` is called in another thread.
         """
-        streamed: Any = source
-        if not isinstance(source, str | os.PathLike | bytes) and not hasattr(source, "read"):
-            streamed = _in_threads(iter(source)) if isinstance(source, Iterable) else source
+        streamed = _streamed(source)
         return self._thread.run(
             lambda: self._inner.upload(
                 streamed,
@@ -306,6 +304,14 @@ def asynchronous(auth: BlockingAuth) -> Auth:
         return token
 
     return fetch_in_thread
+
+
+def _streamed(source: Source | Iterable[bytes]) -> Any:
+    """The same, chunks being got in threads, for the iterator may block."""
+    whole = str | os.PathLike | bytes | bytearray | memoryview
+    if isinstance(source, whole) or hasattr(source, "read") or not isinstance(source, Iterable):
+        return source
+    return _in_threads(iter(source))
 
 
 async def _in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
