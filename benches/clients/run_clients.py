@@ -23,31 +23,114 @@ TIMEOUT_S = 150
 
 SCENARIOS: dict[str, tuple[str, dict, list[str]]] = {
     # name: (the driver's scenario, its parameters, the figures to print)
-    "updates_small": ("updates", {"documents": 0, "n": 20000}, ["updates_per_s", "delivered", "cpu_us_per_update"]),
-    "updates_100": ("updates", {"documents": 100, "n": 2000}, ["updates_per_s", "delivered", "cpu_us_per_update"]),
-    "updates_1000": ("updates", {"documents": 1000, "n": 300}, ["updates_per_s", "delivered", "cpu_us_per_update"]),
-    "latency_small": ("latency", {"documents": 0, "n": 500, "interval_ms": 2}, ["p50_us", "p99_us", "cpu_us_per_update"]),
-    "latency_1000": ("latency", {"documents": 1000, "n": 100, "interval_ms": 20}, ["p50_us", "p99_us", "cpu_us_per_update"]),
-    "fanout_1000": ("fanout", {"subs": 1000, "rounds": 10}, ["setup_s", "p50_deliver_ms", "cpu_ms_per_round"]),
-    "fanout_5000": ("fanout", {"subs": 5000, "rounds": 5}, ["setup_s", "p50_deliver_ms", "cpu_ms_per_round"]),
-    "one_of_1000": ("fanout", {"subs": 1000, "rounds": 10, "which": "one"}, ["p50_deliver_ms", "cpu_ms_per_round", "spurious_per_round"]),
-    "one_of_5000": ("fanout", {"subs": 5000, "rounds": 5, "which": "one"}, ["p50_deliver_ms", "cpu_ms_per_round", "spurious_per_round"]),
-    "mutations_1": ("requests", {"in_flight": 1, "n": 2000}, ["per_s", "p50_us", "p99_us", "cpu_us_each"]),
-    "mutations_100": ("requests", {"in_flight": 100, "n": 10000}, ["per_s", "p50_us", "p99_us", "cpu_us_each"]),
-    "actions_1": ("requests", {"in_flight": 1, "n": 2000, "kind": "action"}, ["per_s", "p50_us", "p99_us", "cpu_us_each"]),
+    "updates_small": (
+        "updates",
+        {"documents": 0, "n": 20000},
+        ["updates_per_s", "delivered", "cpu_us_per_update"],
+    ),
+    "updates_100": (
+        "updates",
+        {"documents": 100, "n": 2000},
+        ["updates_per_s", "delivered", "cpu_us_per_update"],
+    ),
+    "updates_1000": (
+        "updates",
+        {"documents": 1000, "n": 300},
+        ["updates_per_s", "delivered", "cpu_us_per_update"],
+    ),
+    "latency_small": (
+        "latency",
+        {"documents": 0, "n": 500, "interval_ms": 2},
+        ["p50_us", "p99_us", "cpu_us_per_update"],
+    ),
+    "latency_1000": (
+        "latency",
+        {"documents": 1000, "n": 100, "interval_ms": 20},
+        ["p50_us", "p99_us", "cpu_us_per_update"],
+    ),
+    "fanout_1000": (
+        "fanout",
+        {"subs": 1000, "rounds": 10},
+        ["setup_s", "p50_deliver_ms", "cpu_ms_per_round"],
+    ),
+    "fanout_5000": (
+        "fanout",
+        {"subs": 5000, "rounds": 5},
+        ["setup_s", "p50_deliver_ms", "cpu_ms_per_round"],
+    ),
+    "one_of_1000": (
+        "fanout",
+        {"subs": 1000, "rounds": 10, "which": "one"},
+        ["p50_deliver_ms", "cpu_ms_per_round", "spurious_per_round"],
+    ),
+    "one_of_5000": (
+        "fanout",
+        {"subs": 5000, "rounds": 5, "which": "one"},
+        ["p50_deliver_ms", "cpu_ms_per_round", "spurious_per_round"],
+    ),
+    "mutations_1": (
+        "requests",
+        {"in_flight": 1, "n": 2000},
+        ["per_s", "p50_us", "p99_us", "cpu_us_each"],
+    ),
+    "mutations_100": (
+        "requests",
+        {"in_flight": 100, "n": 10000},
+        ["per_s", "p50_us", "p99_us", "cpu_us_each"],
+    ),
+    "actions_1": (
+        "requests",
+        {"in_flight": 1, "n": 2000, "kind": "action"},
+        ["per_s", "p50_us", "p99_us", "cpu_us_each"],
+    ),
     "startup": (
         "startup",
         {},
-        ["interpreter_ms", "import_ms", "beyond_aiohttp_ms", "first_result_ms", "first_after_imports_ms"],
+        [
+            "interpreter_ms",
+            "import_ms",
+            "beyond_aiohttp_ms",
+            "first_result_ms",
+            "first_after_imports_ms",
+        ],
     ),
-    "memory_1000": ("memory", {"subs": 1000, "idle_s": 5}, ["imported_mb", "connected_mb", "subscribed_mb", "kb_per_sub", "idle_cpu_pct"]),
-    "memory_5000": ("memory", {"subs": 5000, "idle_s": 5}, ["connected_mb", "subscribed_mb", "kb_per_sub", "idle_cpu_pct"]),
+    "memory_1000": (
+        "memory",
+        {"subs": 1000, "idle_s": 5},
+        ["imported_mb", "connected_mb", "subscribed_mb", "kb_per_sub", "idle_cpu_pct"],
+    ),
+    "memory_5000": (
+        "memory",
+        {"subs": 5000, "idle_s": 5},
+        ["connected_mb", "subscribed_mb", "kb_per_sub", "idle_cpu_pct"],
+    ),
     **{
-        f"decode_{name}": ("decode", {"class": name, "n": 15}, ["worker_us", "convert_us", "total_us"])
-        for name in ("small_doc", "chat100", "chat1000", "table1000", "config", "bytes64", "int64_1000", "unicode100")
+        f"decode_{name}": (
+            "decode",
+            {"class": name, "n": 15},
+            ["worker_us", "convert_us", "total_us"],
+        )
+        for name in (
+            "small_doc",
+            "chat100",
+            "chat1000",
+            "table1000",
+            "config",
+            "bytes64",
+            "int64_1000",
+            "unicode100",
+        )
     },
-    "stall_call": ("stall", {"ms": 200}, ["query_stall_ms", "mutation_stall_ms", "to_thread_stall_ms"]),
-    "stall_updates": ("updates", {"documents": 1000, "n": 100, "heartbeat": True}, ["longest_stall_ms", "updates_per_s"]),
+    "stall_call": (
+        "stall",
+        {"ms": 200},
+        ["query_stall_ms", "mutation_stall_ms", "to_thread_stall_ms"],
+    ),
+    "stall_updates": (
+        "updates",
+        {"documents": 1000, "n": 100, "heartbeat": True},
+        ["longest_stall_ms", "updates_per_s"],
+    ),
 }
 
 
@@ -75,18 +158,24 @@ def client_commands(python: str) -> dict[str, list[str]]:
 def start_server(python: str) -> tuple[subprocess.Popen, str]:
     server = subprocess.Popen(
         ["taskset", "-c", "0", python, str(HERE / "fake_server.py")],
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return server, server.stdout.readline().split()[1]
 
 
-def run_once(command: list[str], url: str, scenario: str, params: dict, env: dict, cpus: str) -> dict | str:
+def run_once(
+    command: list[str], url: str, scenario: str, params: dict, env: dict, cpus: str
+) -> dict | str:
     """The driver's figures, or in a few words why there are none."""
     params = params | {"spawned_us": time.monotonic_ns() / 1e3}
     try:
         done = subprocess.run(
             ["taskset", "-c", cpus, *command, url, scenario, json.dumps(params)],
-            capture_output=True, text=True, timeout=TIMEOUT_S, env=env,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            env=env,
         )
     except subprocess.TimeoutExpired:
         return f"over {TIMEOUT_S} s"
@@ -138,7 +227,9 @@ def markdown(results: dict, reference: str) -> str:
         base = table.get(reference, [])
         for client, runs in table.items():
             if not runs or isinstance(runs[-1], str):
-                lines.append(f"| {client} | {runs[-1] if runs else 'not run'} |" + " |" * (len(keys) - 1))
+                lines.append(
+                    f"| {client} | {runs[-1] if runs else 'not run'} |" + " |" * (len(keys) - 1)
+                )
                 continue
             cells = []
             for key in keys:
@@ -161,11 +252,23 @@ def markdown(results: dict, reference: str) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", default=sys.executable, help="the interpreter with the clients installed")
-    parser.add_argument("--node-modules", default=os.environ.get("NODE_PATH", ""), help="where npm convex is")
-    parser.add_argument("--clients", default="convex-py-sync,convex-py-async,npm,bare-aiohttp,bare-picows-uvloop,ceiling-aiohttp,ceiling-picows")
-    parser.add_argument("--scenarios", default=",".join(name for name in SCENARIOS if not name.startswith("decode_")))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--python", default=sys.executable, help="the interpreter with the clients installed"
+    )
+    parser.add_argument(
+        "--node-modules", default=os.environ.get("NODE_PATH", ""), help="where npm convex is"
+    )
+    parser.add_argument(
+        "--clients",
+        default="convex-py-sync,convex-py-async,npm,bare-aiohttp,bare-picows-uvloop,ceiling-aiohttp,ceiling-picows",
+    )
+    parser.add_argument(
+        "--scenarios",
+        default=",".join(name for name in SCENARIOS if not name.startswith("decode_")),
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cpus", default="1", help="the cores a client may use")
     parser.add_argument("--reference", default="convex-py-async")

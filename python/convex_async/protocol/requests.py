@@ -134,7 +134,7 @@ class Requests:
     def pending(self) -> list[tuple[RequestId, Outcome]]:
         """The requests that somebody waits for, and what would be known of each by now."""
         return [
-            (request.request_id, "not_sent" if isinstance(request.state, Unsent) else "unknown")
+            (request.request_id, _known(request.state))
             for request in self._requests.values()
             if not isinstance(request.state, Abandoned)
         ]
@@ -276,7 +276,9 @@ class Requests:
     def abandon(self, epochs: range) -> list[tuple[RequestId, Outcome]]:
         """Give up the requests of these identities: what is known of each."""
         abandoned = [
-            (i, outcome) for i, outcome in self.pending() if self._requests[i].epoch in epochs
+            (request_id, outcome)
+            for request_id, outcome in self.pending()
+            if self._requests[request_id].epoch in epochs
         ]
         for request in [r for r in self._requests.values() if r.epoch in epochs]:
             self._settle(request)
@@ -287,3 +289,7 @@ class Requests:
     def _settle(self, request: Request) -> None:
         del self._requests[request.request_id]
         self._completed.pop(request.request_id, None)
+
+
+def _known(state: State) -> Outcome:
+    return "not_sent" if isinstance(state, Unsent) else "unknown"
