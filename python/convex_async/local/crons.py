@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from convex_async.codec import encode_arguments
+from convex_async.deployment import FunctionPath, canonical_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Cron:
     """
 
     name: str
-    path: str
+    path: FunctionPath
     args: bytes
     following: Callable[[float], float]
 
@@ -92,4 +93,4 @@ class Crons:
     ) -> None:
         if name in self.all:
             raise ValueError(f"cron {name!r} is there already")
-        self.all[name] = Cron(name, str(path), encode_arguments(args), following)
+        self.all[name] = Cron(name, canonical_path(path), encode_arguments(args), following)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from convex_async.local.engine import Engine
 
 INTERNAL = Identity(is_admin=True)
+
+_log = logging.getLogger("convex_async.local")
 
 
 class Withdrawn(Exception):
@@ -119,9 +122,16 @@ class JobScheduler:
         due = cron.following(time.time())
         while True:
             await asyncio.sleep(max(0.0, due - time.time()))
-            function = self._engine.functions.get(cron.path)
-            if function is not None and function.kind == "action":
-                await self._engine.action(cron.path, cron.args, identity=INTERNAL)
-            else:
-                await self._engine.mutation(cron.path, cron.args, identity=INTERNAL)
+            try:
+                await self._run_cron(cron)
+            except DeploymentProblem as problem:
+                # It has its next time; the other jobs and crons are not to suffer for it.
+                _log.warning("cron %r did not run: %s", cron.name, problem)
             due = cron.following(max(due, time.time()))
+
+    async def _run_cron(self, cron: Cron) -> None:
+        function = self._engine.functions.get(cron.path)
+        if function is not None and function.kind == "action":
+            await self._engine.action(cron.path, cron.args, identity=INTERNAL)
+        else:
+            await self._engine.mutation(cron.path, cron.args, identity=INTERNAL)

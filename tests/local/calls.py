@@ -1,0 +1,51 @@
+"""Calls of an engine's functions by plain Python values."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from convex_async.codec import decode, encode_arguments
+from convex_async.local.context import Identity
+from convex_async.local.engine import Engine
+from convex_async.local.functions import Functions
+from convex_async.local.outcome import Failure
+
+ADMIN = Identity(is_admin=True)
+
+
+@asynccontextmanager
+async def running(functions: Functions, path: Path | None = None) -> AsyncIterator[Engine]:
+    engine = Engine(functions, path=path)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def value_of(result: bytes | Failure) -> Any:
+    assert not isinstance(result, Failure), result.message
+    return decode(result)
+
+
+async def mutate(engine: Engine, path: str, /, **args: Any) -> Any:
+    run = await engine.mutation(path, encode_arguments(args), identity=None)
+    return value_of(run.result)
+
+
+async def read(engine: Engine, path: str, /, **args: Any) -> Any:
+    return value_of((await engine.query(path, encode_arguments(args), identity=None)).result)
+
+
+async def act(engine: Engine, path: str, /, **args: Any) -> Any:
+    return value_of((await engine.action(path, encode_arguments(args), identity=None)).result)
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not is_true():  # noqa: ASYNC110 - what is waited for is not ours to signal
+            await asyncio.sleep(0.005)
