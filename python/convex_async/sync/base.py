@@ -308,10 +308,12 @@ def asynchronous(auth: BlockingAuth) -> Auth:
 
 def _streamed(source: Source | Iterable[bytes]) -> Any:
     """The same, chunks being got in threads, for the iterator may block."""
-    whole = str | os.PathLike | bytes | bytearray | memoryview
-    if isinstance(source, whole) or hasattr(source, "read") or not isinstance(source, Iterable):
+    if isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)):
         return source
-    return _in_threads(iter(source))
+    if isinstance(source, Iterable) and not hasattr(source, "read"):
+        chunks: Iterator[Any] = iter(source)
+        return _in_threads(chunks)
+    return source
 
 
 async def _in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
