@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import assert_never
@@ -78,7 +77,6 @@ class Driver:
         self._decoder = FrameDecoder(limit=max_message_size)
         self._clock = time.monotonic
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
         self._wake_up = asyncio.Event()
         self._cut: asyncio.Future[str] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -327,7 +325,7 @@ class Driver:
         self._notify()
         for waiter in self._take_connecting():
             waiter.set_result(None)
-        tasks = [
+        tasks: list[asyncio.Future[str]] = [
             self._loop.create_task(self._read(transport)),
             self._loop.create_task(self._write(transport)),
             self._cut,
@@ -335,16 +333,22 @@ class Driver:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             reason = next(task.result() for task in tasks if task.done())
-        finally:
-            for task in tasks[:2]:
-                task.cancel()
-            await asyncio.wait(tasks[:2])
-            self._cut = None
-            # Not awaited here: a dead peer must not hold up the next socket.
-            goodbye = self._loop.create_task(transport.close(timeout=GOODBYE))
-            self._goodbyes.add(goodbye)
-            goodbye.add_done_callback(self._goodbyes.discard)
+        except BaseException:
+            await self._stop_pumping(tasks)
+            await transport.close(timeout=GOODBYE)
+            raise
+        await self._stop_pumping(tasks)
+        # Not awaited here: a dead peer must not hold up the next socket.
+        goodbye = self._loop.create_task(transport.close(timeout=GOODBYE))
+        self._goodbyes.add(goodbye)
+        goodbye.add_done_callback(self._goodbyes.discard)
         self._disconnected(reason)
+
+    async def _stop_pumping(self, tasks: list[asyncio.Future[str]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        self._cut = None
 
     async def _read(self, transport: Transport) -> str:
         """Hand frames to the core; returns why the socket went."""

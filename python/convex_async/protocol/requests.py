@@ -275,7 +275,7 @@ class Requests:
 
     def abandon(self, epochs: range) -> list[tuple[RequestId, Outcome]]:
         """Give up the requests of these identities: what is known of each."""
-        abandoned = [
+        abandoned: list[tuple[RequestId, Outcome]] = [
             (request_id, outcome)
             for request_id, outcome in self.pending()
             if self._requests[request_id].epoch in epochs
