@@ -1,6 +1,6 @@
 """The Rust extension; `convex_async.codec` is its only importer, and documents it."""
 
-from typing import Any
+from typing import Any, Self, final
 
 build_profile: str
 
@@ -12,8 +12,9 @@ def to_plain_json(data: bytes, root: str = "value") -> bytes: ...
 
 _Documents = list[dict[str, Any]]
 
+@final
 class Differ:
-    def __init__(self, key: str, at: list[str]) -> None: ...
+    def __new__(cls, key: str, at: list[str]) -> Self: ...
     def start(self, text: bytes) -> None: ...
     def next(
         self, text: bytes

@@ -9,7 +9,9 @@
 | string  | `str` without surrogates             | `str`          |
 | bytes   | `bytes` and one-dimensional buffers  | `bytes`        |
 | array   | `list`, `tuple`, other sequences     | `list`         |
-| object  | `dict`, other mappings               | `dict`         |
+| object  | `dict`, other mappings, structures   | `dict`         |
+
+Structures are dataclasses, msgspec Structs and pydantic models.
 """
 
 from __future__ import annotations

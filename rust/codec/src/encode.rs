@@ -1,12 +1,12 @@
 //! Python objects to canonical wire bytes, in one pass.
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView,
     PySequence, PyString, PyTuple, PyType,
 };
 
+use crate::coerce::{describe, is_user_string, numpy_scalar, retired_collection, structure};
 use crate::errors::{Fail, Step};
 use crate::keys::{NONE, copy_fields, name_of};
 use crate::objects::{int64_class, utf8};
@@ -136,6 +136,9 @@ impl<'py> Encoder<'py, '_> {
         }
         if let Ok(sequence) = value.cast::<PySequence>() {
             return self.items(sequence.to_list()?.iter(), depth + 1);
+        }
+        if let Some(fields) = structure(value)? {
+            return self.dict(&fields, depth + 1);
         }
         Err(Fail::unsupported(format!(
             "{} has no Convex form",
@@ -294,55 +297,4 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
         written = at + 1;
     }
     out.push(b'"');
-}
-
-/// The Python value of a numpy scalar, which would otherwise pass for its memory.
-fn numpy_scalar<'py>(value: &Bound<'py, PyAny>) -> Result<Option<Bound<'py, PyAny>>, Fail> {
-    let Some(ndim) = value.getattr_opt("ndim")? else {
-        return Ok(None);
-    };
-    if value.getattr_opt("dtype")?.is_none() || ndim.extract::<usize>().ok() != Some(0) {
-        return Ok(None);
-    }
-    let item = value.call_method0("item")?;
-    if item.hasattr("dtype")? {
-        return Err(Fail::unsupported(format!(
-            "{} has no Convex form",
-            describe(value)
-        )));
-    }
-    Ok(Some(item))
-}
-
-/// The items of a `ConvexSet`, or the pairs of a `ConvexMap`.
-fn retired_collection<'py>(value: &Bound<'py, PyAny>) -> Result<Option<Bound<'py, PyList>>, Fail> {
-    static SET: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    static MAP: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let py = value.py();
-    if value.is_instance(SET.import(py, "convex_async.values", "ConvexSet")?)? {
-        return Ok(Some(
-            value
-                .try_iter()?
-                .collect::<PyResult<Vec<_>>>()
-                .and_then(|items| PyList::new(py, items))?,
-        ));
-    }
-    if value.is_instance(MAP.import(py, "convex_async.values", "ConvexMap")?)? {
-        return Ok(Some(
-            value.cast::<PyMapping>().map_err(PyErr::from)?.items()?,
-        ));
-    }
-    Ok(None)
-}
-
-fn is_user_string(value: &Bound<'_, PyAny>) -> Result<bool, Fail> {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    Ok(value.is_instance(CLASS.import(value.py(), "collections", "UserString")?)?)
-}
-
-fn describe(value: &Bound<'_, PyAny>) -> String {
-    match value.get_type().fully_qualified_name() {
-        Ok(name) => format!("a value of type {name}"),
-        Err(_) => "a value of this type".to_owned(),
-    }
 }

@@ -1,5 +1,6 @@
 //! The extension module `convex_async._codec`: Convex values to wire bytes and back.
 
+mod coerce;
 mod decode;
 mod diff;
 mod encode;
@@ -7,6 +8,7 @@ mod errors;
 mod keys;
 mod moved;
 mod names;
+mod number;
 mod objects;
 mod plain;
 mod room;

@@ -1,0 +1,115 @@
+//! What passes for a Convex value without being of one of the types that are.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyType};
+
+use crate::errors::Fail;
+
+/// The Python value of a numpy scalar, which would otherwise pass for its memory.
+pub fn numpy_scalar<'py>(value: &Bound<'py, PyAny>) -> Result<Option<Bound<'py, PyAny>>, Fail> {
+    let Some(ndim) = value.getattr_opt("ndim")? else {
+        return Ok(None);
+    };
+    if value.getattr_opt("dtype")?.is_none() || ndim.extract::<usize>().ok() != Some(0) {
+        return Ok(None);
+    }
+    let item = value.call_method0("item")?;
+    if item.hasattr("dtype")? {
+        return Err(Fail::unsupported(format!(
+            "{} has no Convex form",
+            describe(value)
+        )));
+    }
+    Ok(Some(item))
+}
+
+/// The items of a `ConvexSet`, or the pairs of a `ConvexMap`.
+pub fn retired_collection<'py>(
+    value: &Bound<'py, PyAny>,
+) -> Result<Option<Bound<'py, PyList>>, Fail> {
+    static SET: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static MAP: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = value.py();
+    if value.is_instance(SET.import(py, "convex_async.values", "ConvexSet")?)? {
+        return Ok(Some(
+            value
+                .try_iter()?
+                .collect::<PyResult<Vec<_>>>()
+                .and_then(|items| PyList::new(py, items))?,
+        ));
+    }
+    if value.is_instance(MAP.import(py, "convex_async.values", "ConvexMap")?)? {
+        return Ok(Some(
+            value.cast::<PyMapping>().map_err(PyErr::from)?.items()?,
+        ));
+    }
+    Ok(None)
+}
+
+/// Whether it is a `collections.UserString`, a sequence of itself.
+pub fn is_user_string(value: &Bound<'_, PyAny>) -> Result<bool, Fail> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    Ok(value.is_instance(CLASS.import(value.py(), "collections", "UserString")?)?)
+}
+
+/// How errors name a value.
+pub fn describe(value: &Bound<'_, PyAny>) -> String {
+    match value.get_type().fully_qualified_name() {
+        Ok(name) => format!("a value of type {name}"),
+        Err(_) => "a value of this type".to_owned(),
+    }
+}
+
+/// The fields of a dataclass, a msgspec Struct or a pydantic model.
+pub fn structure<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let (py, class) = (value.py(), value.get_type());
+    if value.cast::<PyType>().is_ok() {
+        return Ok(None);
+    }
+    if let Some(declared) = class.getattr_opt("__dataclass_fields__")? {
+        let fields = PyDict::new(py);
+        for (name, field) in declared.cast::<PyDict>()? {
+            // Not ClassVar and InitVar, which are listed with another `_field_type`.
+            if field
+                .getattr("_field_type")?
+                .getattr("name")?
+                .eq("_FIELD")?
+            {
+                fields.set_item(&name, value.getattr(name.cast::<PyString>()?)?)?;
+            }
+        }
+        return Ok(Some(fields));
+    }
+    if let Some(written) = class.getattr_opt("__struct_encode_fields__")? {
+        return struct_fields(value, &written).map(Some);
+    }
+    if class.hasattr("__pydantic_validator__")? {
+        let named = PyDict::new(py);
+        named.set_item("by_alias", true)?;
+        let fields = value.call_method("model_dump", (), Some(&named))?;
+        return Ok(fields.cast_into::<PyDict>().ok());
+    }
+    Ok(None)
+}
+
+fn struct_fields<'py>(
+    value: &Bound<'py, PyAny>,
+    written: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let fields = PyDict::new(value.py());
+    let config = value.getattr("__struct_config__")?;
+    let tag = config.getattr("tag")?;
+    if !tag.is_none() {
+        fields.set_item(config.getattr("tag_field")?, tag)?;
+    }
+    let unset = value.py().import("msgspec")?.getattr("UNSET")?;
+    let names = value.getattr("__struct_fields__")?.try_iter()?;
+    for (name, written) in names.zip(written.try_iter()?) {
+        let field = value.getattr(name?.cast::<PyString>()?)?;
+        if !field.is(&unset) {
+            fields.set_item(written?, field)?;
+        }
+    }
+    Ok(fields)
+}
