@@ -28,9 +28,8 @@ fn new_ascii<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>
 }
 
 fn new_wide<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> {
-    let bytes = text.as_bytes();
-    let length = bytes.iter().filter(|&&b| (b & 0xc0) != 0x80).count();
-    let highest = bytes.iter().copied().max().unwrap_or(0);
+    let length = text.chars().count();
+    let highest = text.as_bytes().iter().fold(0, |most, &byte| byte.max(most));
     // The first byte of a character tells its range: from 0xc4 on it is beyond U+00FF, from 0xf0
     // on beyond U+FFFF. The str has to have the narrowest kind that holds all.
     let limit = match highest {
@@ -46,22 +45,21 @@ fn new_wide<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> 
         let made = Bound::from_owned_ptr_or_err(py, object)?;
         let target = ffi::PyUnicode_DATA(object);
         match limit {
-            0xff => fill(target.cast::<u8>(), text),
-            0xffff => fill(target.cast::<u16>(), text),
-            _ => fill(target.cast::<u32>(), text),
+            0xff => fill(target.cast(), text, |code| code as u8),
+            0xffff => fill(target.cast(), text, |code| code as u16),
+            _ => fill(target.cast(), text, |code| code),
         }
         Ok(made.cast_into_unchecked())
     }
 }
 
 /// # Safety
-/// `target` has room for a unit for each character, and each character fits in one.
-unsafe fn fill<U: TryFrom<u32>>(target: *mut U, text: &str) {
+/// `target` has room for a unit for each character.
+#[inline]
+unsafe fn fill<U>(target: *mut U, text: &str, unit: impl Fn(u32) -> U) {
     for (index, character) in text.chars().enumerate() {
-        if let Ok(unit) = U::try_from(u32::from(character)) {
-            // SAFETY: `index` is below the number of characters.
-            unsafe { target.add(index).write(unit) };
-        }
+        // SAFETY: `index` is below the number of characters.
+        unsafe { target.add(index).write(unit(u32::from(character))) };
     }
 }
 

@@ -188,7 +188,8 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
         }
-        let mut content = self.text[start..self.at].to_owned();
+        let mut content = String::with_capacity(2 * (self.at - start) + 64);
+        content.push_str(&self.text[start..self.at]);
         loop {
             if self.bytes()[self.at] == b'"' {
                 self.at += 1;
