@@ -92,14 +92,14 @@ async def test_a_wrong_call_is_the_functions_failure(
 
 async def test_bad_arguments_raise_at_the_call(client: ConvexClient) -> None:
     with pytest.raises(UnsupportedTypeError, match=r"args\.items\[1\]") as caught:
-        client.mutation("notes:add", {"items": [1, object()]})
+        _ = client.mutation("notes:add", {"items": [1, object()]})
     assert caught.value.path == "args.items[1]"
     with pytest.raises(InvalidValueError, match=r"args\.n"):
         client.subscribe("notes:list", {"n": 2**60})
     with pytest.raises(UnsupportedTypeError, match="mapping"):
         client.query("notes:list", [1])  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="not a function path"):
-        client.query("no-hyphens:allowed")
+        _ = client.query("no-hyphens:allowed")
     assert await client.query("notes:list") == []
     assert client.state.connection_count == 1
 
