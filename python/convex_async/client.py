@@ -532,9 +532,9 @@ class ConvexClient(ClientBase):
     ) -> Any:
         driver = self._running()
         driver.check()
-        request_id = driver.request(kind, path, args, timeout)
+        request_id = driver.request(kind, path, args)
         try:
-            answer = await driver.answer(request_id)
+            answer = await driver.answer(request_id, timeout)
         except TimeoutError:
             outcome = driver.withdraw(request_id) or "unknown"
             raise _timed_out(path, timeout, outcome) from None

@@ -35,6 +35,7 @@ from convex_async.protocol.events import (
     TokenNeeded,
 )
 from convex_async.protocol.identity import Credential
+from convex_async.protocol.messages import Transition
 from convex_async.protocol.query_set import Subscriber
 from convex_async.protocol.requests import Answer, Kind, RequestId
 from convex_async.subscription import Mailbox
@@ -144,23 +145,29 @@ class Driver:
         self._arm()
         self.wake()
 
-    def request(
-        self, kind: Kind, path: FunctionPath, args: bytes, timeout: float | None
-    ) -> RequestId:
-        """Queue a mutation or action; `answer` waits for it, for `timeout` seconds at most."""
+    def request(self, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
+        """Queue a mutation or action; `answer` waits for it."""
         make = self.core.mutation if kind == "mutation" else self.core.action
         request_id = make(path, args)
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._answers[request_id] = future
-        if timeout is not None:
-            timer = self._loop.call_later(timeout, _time_out, future)
-            future.add_done_callback(lambda _: timer.cancel())
+        self._answers[request_id] = self._loop.create_future()
         self.wake()
         return request_id
 
-    def answer(self, request_id: RequestId) -> asyncio.Future[Answer]:
-        """The future of a request's answer."""
-        return self._answers[request_id]
+    async def answer(self, request_id: RequestId, timeout: float | None) -> Answer:
+        """A request's answer.
+
+        Raises:
+            TimeoutError: it did not come within `timeout` seconds.
+        """
+        future = self._answers[request_id]
+        if timeout is None:
+            return await future
+        # A third of the price of asyncio.timeout, which every call would pay.
+        timer = self._loop.call_later(timeout, _time_out, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
 
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """Nobody waits for the request any more: what is known of it, None if it is settled."""
@@ -370,9 +377,10 @@ class Driver:
                 if message is not None:
                     core.received(message, now=now)
                     self._handle_events()
-                    if core.wants_to_send:
+                    # Only an answer makes room in the window; transitions come by the thousand.
+                    if not isinstance(message, Transition) and core.wants_to_send:
                         self.wake()
-            if clock() - began > SLICE:
+            if now - began > SLICE:
                 await asyncio.sleep(0)
                 began = clock()
 

@@ -415,7 +415,7 @@ class ClientProtocol:
         self._remote.apply(message)
         ts = self._remote.ts
         self._max_observed_ts = max(self._max_observed_ts, ts)
-        confirmed = self._confirm_identity()
+        confirmed = not self._identity.is_settled and self._confirm_identity()
         settled = self._identity.is_settled
         deliveries: list[tuple[Subscriber, QueryResult]] = []
         for modification in message.modifications:

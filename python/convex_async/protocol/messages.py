@@ -8,7 +8,8 @@ Source: convex-backend crates/sync/types; convex-js src/browser/sync/protocol.ts
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Raw, Struct
@@ -28,7 +29,7 @@ def parse_timestamp(text: WireTimestamp) -> int:
     Raises:
         ValueError: the text is not the base64 of 8 bytes.
     """
-    data = b64decode(text, validate=True)
+    data = a2b_base64(text, strict_mode=True)
     if len(data) != 8:
         raise ValueError(f"a timestamp is 8 bytes in base64, not {text!r}")
     return int.from_bytes(data, "little")
