@@ -72,7 +72,8 @@ def decode(data: bytes, *, type: Any = None, root: str = "value") -> Any:
     Args:
         data: one JSON text, in UTF-8.
         type: a msgspec Struct, dataclass, TypedDict, NamedTuple, pydantic model, or a list or
-            union of them. A float64 without a fraction, and an int64, do for `int`.
+            union of them. A float64 without a fraction, and an int64, do for `int`;
+            parts that the type leaves open (`Any`) get an `int` for both.
         root: how errors name the value.
 
     Raises:
