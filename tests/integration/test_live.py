@@ -158,7 +158,7 @@ async def test_until(client: ConvexClient) -> None:
 async def test_one_consumer_at_a_time(client: ConvexClient) -> None:
     notes = client.subscribe("notes:list")
     await anext(notes)
-    first = asyncio.create_task(anext(notes))  # type: ignore[arg-type]
+    first = asyncio.create_task(anext(notes))
     await asyncio.sleep(0)
     with pytest.raises(LocalProtocolError, match="another task"):
         await anext(notes)
@@ -169,7 +169,7 @@ async def test_one_consumer_at_a_time(client: ConvexClient) -> None:
 async def test_a_cancelled_wait_loses_nothing(client: ConvexClient) -> None:
     notes = client.subscribe("notes:list")
     assert await anext(notes) == []
-    waiting = asyncio.create_task(anext(notes))  # type: ignore[arg-type]
+    waiting = asyncio.create_task(anext(notes))
     await asyncio.sleep(0)
     waiting.cancel()
     await client.mutation("notes:add", {"text": "1"})
