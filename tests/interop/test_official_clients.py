@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -16,74 +10,69 @@ import pytest
 from convex_async import ConvexClient
 from convex_async.local import LocalDeployment
 from tests.integration.backend import make_functions
+from tests.interop.official import npm, pypi, started
 
-HERE = Path(__file__).parent
-NPM = HERE / "npm"
+VALUES = ("null", "bool", "text", "list", "object", "int64", "bytes", "zero", "nan")
 
-pytestmark = pytest.mark.interop
-
-
-def need(tool: str) -> None:
-    """Skip without the tool; in CI, that is a failure."""
-    if shutil.which(tool) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{tool} is missing")
-        pytest.skip(f"{tool} is not installed")
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]  # for a first `npm ci`
 
 
-@pytest.fixture(scope="module")
-def node_modules() -> Path:
-    need("npm")
-    if not (NPM / "node_modules" / "convex").exists():
-        subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=NPM, check=True, timeout=300
-        )
-    return NPM / "node_modules"
-
-
-async def run(command: list[str], name: str) -> dict[str, list[Any]]:
-    """Run an official client beside ours; what it told, by kind.
-
-    Each client adds a note, and waits for the note that ours adds then.
-    """
+async def check(command: list[str], name: str) -> None:
+    """An official client adds a note and sees ours; then its two kinds make all their calls."""
+    told: defaultdict[str, list[Any]] = defaultdict(list)
     async with (
         LocalDeployment(make_functions()) as deployment,
         ConvexClient(deployment.url) as client,
+        client.subscribe("notes:list") as notes,
+        started(command, deployment.url) as program,
     ):
-        process = await asyncio.create_subprocess_exec(
-            *command, deployment.url, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        told: dict[str, list[Any]] = {}
-        assert process.stdout is not None
-        assert process.stderr is not None
-        async with client.subscribe("notes:list") as notes:
-            async for line in process.stdout:
-                if not line.startswith(b"{"):
-                    continue  # the clients print what functions log
-                event = json.loads(line)
-                told.setdefault(event["what"], []).append(event["value"])
-                if event["what"] == "ready":
-                    now = await notes.until(lambda notes: len(notes) == 1, timeout=10)
-                    assert now[0]["text"] == name
-                    await client.mutation("notes:add", {"text": "from here"})
-        errors = await process.stderr.read()
-        assert await process.wait() == 0, errors.decode()
-        assert told["update"][-1] == [name, "from here"]
-        return told
+        async for what, value in program.events():
+            told[what].append(value)
+            if what == "ready":
+                seen = await notes.until(lambda notes: len(notes) == 1, timeout=10)
+                assert seen[0]["text"] == name
+                await client.mutation("notes:add", {"text": "from here"})
+        await program.succeeded()
+    assert told["update"][-1] == [name, "from here"]
+    assert told["same"] == [dict.fromkeys(VALUES, True)] * 2
+    assert told["error"] == [{"code": "EMPTY"}] * 2
+    assert told["mutation"] == [None] * 2
+    assert told["query"] == [2] * 2
 
 
-@pytest.mark.timeout(120)
 async def test_pypi_clients() -> None:
-    told = await run([sys.executable, str(HERE / "pypi_smoke.py")], "from PyPI")
-    assert told["values"] == [[True] * 3]
-    assert told["error"] == [{"data": {"code": "EMPTY"}}] * 2
-    assert told["http"] == [2]
+    await check(pypi("pypi_smoke.py"), "from PyPI")
 
 
-@pytest.mark.timeout(300)
-async def test_npm_clients(node_modules: Path) -> None:
-    need("node")
-    told = await run(["node", str(NPM / "smoke.cjs")], "from npm")
-    assert told["values"] == [[True] * 4]
-    assert [error["data"] for error in told["error"]] == [{"code": "EMPTY"}] * 2
-    assert told["http"] == [2]
+@pytest.mark.usefixtures("node_modules")
+async def test_npm_clients() -> None:
+    await check(npm("smoke.cjs"), "from npm")
+
+
+@pytest.mark.usefixtures("node_modules")
+async def test_all_clients_see_the_same_states() -> None:
+    async with (
+        LocalDeployment(make_functions()) as deployment,
+        ConvexClient(deployment.url) as client,
+        client.subscribe("notes:list") as ours,
+        started(pypi("pypi_peer.py"), deployment.url) as python,
+        started(npm("peer.cjs"), deployment.url) as javascript,
+    ):
+        events = [python.events(), javascript.events()]
+        expected: list[str] = []
+        for writer in ("python", "javascript", "ours", "python", "javascript"):
+            # Nobody writes before all have told, so that no client may skip a state.
+            states = [[note["text"] for note in await anext(ours)]]
+            states += [(await anext(told))[1] for told in events]
+            assert states == [expected] * 3
+            expected = [*expected, f"{writer}-{len(expected)}"]
+            await python.order(f"write {expected[-1]}" if writer == "python" else "wait")
+            if writer == "javascript":
+                await javascript.order(f"write {expected[-1]}")
+            elif writer == "ours":
+                await client.mutation("notes:add", {"text": expected[-1]})
+        for told in events:
+            assert (await anext(told))[1] == expected
+        for program in (python, javascript):
+            await program.order("stop")
+            await program.succeeded()
