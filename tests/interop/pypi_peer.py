@@ -12,8 +12,12 @@ from convex import ConvexClient
 def main(url: str) -> None:
     client = ConvexClient(url)
     notes: Any
+    last: list[str] | None = None
     for notes in client.subscribe("notes:list"):
         state = [note["text"] for note in notes]
+        if state == last:
+            continue  # this client repeats itself on a transition that changes nothing
+        last = state
         print(json.dumps({"what": "state", "value": state}), flush=True)
         match sys.stdin.readline().split():
             case ["write", text]:
