@@ -66,12 +66,13 @@ class Program:
 
 @asynccontextmanager
 async def started(command: list[str], url: str) -> AsyncIterator[Program]:
-    """Run a program against a deployment; it is gone when the block ends."""
+    """Run a program against a deployment; it is gone when the block ends, after 30 s at most."""
     process = await asyncio.create_subprocess_exec(
         *command, url, stdin=PIPE, stdout=PIPE, stderr=PIPE
     )
     try:
-        yield Program(process)
+        async with asyncio.timeout(30):
+            yield Program(process)
     finally:
         if process.returncode is None:
             process.kill()
