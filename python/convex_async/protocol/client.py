@@ -222,6 +222,8 @@ class ClientProtocol:
             message = "the identity changed before a token was had"
             abandoned = self._requests.abandon(range(left, left + 1))
             self._events.append(RequestsRefused(message, abandoned))
+        epochs = (request.epoch for request in self._requests)
+        self._identity.forget(before=min(epochs, default=self._identity.epoch))
         if credential is not None:
             self._reconnect_if_held(now)
 

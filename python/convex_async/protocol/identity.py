@@ -127,14 +127,17 @@ class Identity:
         """The message that puts the epoch's credential in force, if it is not already."""
         credential = self._credentials[epoch]
         self._epoch_in_force = epoch
-        for earlier in [e for e in self._credentials if e < epoch]:
-            del self._credentials[earlier]
         if credential == self._in_force:
             return None
         self._in_force = credential
         self.version += 1
         acting_as = Raw(credential.acting_as) if credential.acting_as else ABSENT
         return Authenticate(self.version - 1, credential.token_type, credential.value, acting_as)
+
+    def forget(self, before: int) -> None:
+        """The credentials of earlier epochs are not needed any more: no request is of them."""
+        for epoch in [epoch for epoch in self._credentials if epoch < before]:
+            del self._credentials[epoch]
 
     def has_credential(self, epoch: int) -> bool:
         """Whether requests of this epoch can ever be sent."""
