@@ -340,11 +340,11 @@ class Driver:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             reason = next(task.result() for task in tasks if task.done())
+            await self._stop_pumping(tasks)  # here too: a client may be closed meanwhile
         except BaseException:
             await self._stop_pumping(tasks)
             await transport.close(timeout=GOODBYE)
             raise
-        await self._stop_pumping(tasks)
         # Not awaited here: a dead peer must not hold up the next socket.
         goodbye = self._loop.create_task(transport.close(timeout=GOODBYE))
         self._goodbyes.add(goodbye)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+
 import pytest
 
 from convex_async import AuthError, ConvexClient, ConvexError, ConvexHttpClient, FunctionError
@@ -56,6 +59,19 @@ async def test_a_bad_token_is_told(client: ConvexClient) -> None:
     client.set_auth("not.a.token")
     with pytest.raises(AuthError):
         await client.query("tasks:list")
+
+
+async def test_closing_right_after_a_refusal_leaves_no_socket(
+    deployment: LocalDeployment,
+) -> None:
+    async with ConvexClient(deployment.url, auth="not.a.token") as client:
+        with pytest.raises(AuthError):
+            await client.query("tasks:list")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del client
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
 
 
 async def test_one_user_a_request_over_http(deployment: LocalDeployment) -> None:
