@@ -21,6 +21,7 @@ from convex_async.errors import (
     RemoteProtocolError,
     TransportError,
 )
+from convex_async.function_logs import log_function_lines, show_function_logs
 from convex_async.protocol.client import ClientProtocol, Offline, Online
 from convex_async.protocol.events import (
     CloseConnection,
@@ -42,7 +43,6 @@ from convex_async.subscription import Mailbox
 from convex_async.transport.base import ConnectionClosed, Connector, Transport
 
 logger = logging.getLogger("convex_async")
-function_logger = logging.getLogger("convex_async.functions")
 
 # Seconds of handling frames after which other tasks get their turn: aiohttp hands over queued
 # frames without ever yielding to the loop.
@@ -112,9 +112,8 @@ class Driver:
     def set_debug(self, debug: bool) -> None:
         """Log what functions log; on stderr if nobody has set up logging."""
         self._debug = debug
-        if debug and not function_logger.hasHandlers():
-            function_logger.addHandler(logging.StreamHandler())
-            function_logger.setLevel(logging.INFO)
+        if debug:
+            show_function_logs()
 
     def subscribe(
         self,
@@ -439,8 +438,7 @@ class Driver:
                     future.set_result(answer)
             case FunctionLogged(path, log_lines):
                 if self._debug:
-                    for line in log_lines:
-                        function_logger.info("[%s] %s", path, line)
+                    log_function_lines(path, log_lines)
             case CloseConnection(reason):
                 if self._cut is not None and not self._cut.done():
                     self._cut.set_result(reason)
