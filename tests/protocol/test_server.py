@@ -247,6 +247,16 @@ def test_a_removed_query_is_told_and_forgotten(socket: Socket) -> None:
     assert message.modifications == [QueryRemoved(1)]
     socket.core.invalidated(1)
     assert socket.work() == []
+    socket.core.invalidated(2)
+    assert socket.answer(80, q2=Returned(b"3")).modifications == [QueryUpdated(2, Raw(b"3"))]
+
+
+def test_changes_are_in_the_order_of_their_ids(socket: Socket) -> None:
+    socket.modify(add(2))
+    socket.answer(60, q2=Returned(b"2"))
+    socket.modify(Remove(2), add(1), add(3))
+    transition = socket.answer(70, q3=Returned(b"3"), q1=Returned(b"1"))
+    assert [change.query_id for change in transition.modifications] == [1, 2, 3]
 
 
 def test_a_query_goes_on_from_its_journal(socket: Socket) -> None:
@@ -324,6 +334,13 @@ def test_actions_run_side_by_side_and_beside_mutations(socket: Socket) -> None:
     ]
 
 
+def test_an_action_is_followed_by_a_transition_too(socket: Socket) -> None:
+    socket.receive(Action(0, "notes:echo", ARGS))
+    socket.only(RunAction)
+    socket.core.action_done(0, Returned(b"null"))
+    assert socket.only(RunQueries).queries == []
+
+
 # Identity
 
 
@@ -339,6 +356,16 @@ def test_what_comes_after_a_token_waits_until_it_is_verified(socket: Socket) -> 
     runs = [work for work in [*before, *socket.work()] if isinstance(work, RunMutation | RunAction)]
     told = {run.message.request_id: run.identity for run in runs}
     assert told == {0: None, 1: "ada", 2: "ada"}
+
+
+def test_queries_do_not_run_as_the_old_identity_while_a_token_is_verified(socket: Socket) -> None:
+    socket.modify(add(1))
+    socket.receive(Authenticate(0, "User", "token"))
+    socket.only(Verify)
+    socket.core.invalidated(1)
+    assert socket.work() == []
+    socket.core.verified("ada", expires_at=None, now=NOW, ts=TS)
+    assert socket.only(RunQueries).identity == "ada"
 
 
 def test_another_identity_runs_every_query_again(socket: Socket) -> None:
