@@ -229,6 +229,11 @@ class Conversation(RuleBasedStateMachine):
         self.now += 1
         self.core.connected(now=self.now)
 
+    @precondition(lambda self: self.server)
+    @rule()
+    def everything_arrives(self) -> None:
+        self.run_until_quiet()
+
     # What has to hold
 
     @invariant()
