@@ -149,6 +149,7 @@ class Driver:
         make = self.core.mutation if kind == "mutation" else self.core.action
         request_id = make(path, args)
         self._answers[request_id] = self._loop.create_future()
+        self._notify()
         self.wake()
         return request_id
 
@@ -172,6 +173,7 @@ class Driver:
         """Nobody waits for the request any more: what is known of it, None if it is settled."""
         self._answers.pop(request_id, None)
         outcome = self.core.withdraw(request_id)
+        self._notify()
         self.wake()
         return outcome
 
@@ -376,6 +378,7 @@ class Driver:
                 if message is not None:
                     core.received(message, now=now)
                     self._handle_events()
+                    self._notify()
                     # Only an answer makes room in the window; transitions come by the thousand.
                     if not isinstance(message, Transition) and core.wants_to_send:
                         self.wake()

@@ -253,6 +253,7 @@ class ClientProtocol:
     def connected(self, *, now: float) -> None:
         """A socket is open: everything that is wanted is sent on it, from the beginning."""
         self.connection = Online()
+        self.connection_count += 1
         self._last_heard = now
         self._hello_due = True
         self._query_set.restart()
@@ -347,7 +348,6 @@ class ClientProtocol:
         if self._hello_due:
             self._hello_due = False
             messages.append(self._hello())
-            self.connection_count += 1
         if isinstance(self._identity.state, Waiting | Refused):
             return messages
         # What was asked as an earlier user goes out as that user: the server runs a request under
@@ -385,7 +385,7 @@ class ClientProtocol:
         observed = self._max_observed_ts
         return Connect(
             self.session_id,
-            self.connection_count,
+            self.connection_count - 1,
             self.last_close_reason,
             format_timestamp(observed) if observed else None,
         )
