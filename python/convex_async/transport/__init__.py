@@ -1,1 +1,1 @@
-"""Moving frames: what a transport is, and the two there are."""
+"""Moving bytes: what a transport is, the WebSocket one, and the HTTP session."""
