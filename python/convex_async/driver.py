@@ -208,6 +208,7 @@ class Driver:
 
     def _provide_token(self, credential: Credential) -> None:
         self.core.provide_token(credential, now=self._clock())
+        self._handle_events()
         self._notify()
         self.wake()
 

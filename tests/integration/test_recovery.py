@@ -234,3 +234,16 @@ async def test_a_subscription_goes_on_after_its_user_was_refused(
         await anext(me)
     client.set_auth(deployment.issue_token("ada"))
     assert await anext(me) == "ada"
+
+
+@pytest.mark.parametrize("subject", [None, "ada"])
+async def test_becoming_the_same_user_again_does_not_hang_a_live_query(
+    deployment: LocalDeployment, client: ConvexClient, subject: str | None
+) -> None:
+    token = None if subject is None else deployment.issue_token(subject)
+    client.set_auth(token)
+    me = client.subscribe("users:me")
+    assert await me.get(5) == subject
+    client.set_auth(token)
+    assert await client.query("users:me", timeout=2) == subject
+    assert client.state.auth == ("anonymous" if token is None else "authenticated")

@@ -226,11 +226,13 @@ class ClientProtocol:
         self._identity.forget(before=min(epochs, default=self._identity.epoch))
         if credential is not None:
             self._reconnect_if_held(now)
+            self._confirm_in_force()
 
     def provide_token(self, credential: Credential, *, now: float) -> None:
         """The token that `set_identity` or `TokenNeeded` waits for, or one renewed ahead."""
         self._identity.provide(credential)
         self._reconnect_if_held(now)
+        self._confirm_in_force()
 
     def hold_identity(self) -> None:
         """The token is about to end and a new one is being fetched: send nothing until then."""
@@ -458,6 +460,17 @@ class ClientProtocol:
             return False
         self._outstanding.discard(("identity", 0))
         return True
+
+    def _confirm_in_force(self) -> None:
+        """A credential that is in force already needs no message, so no transition confirms it."""
+        if not isinstance(self.connection, Online):
+            return
+        if self._requests.first_queued_epoch() not in (None, self._identity.epoch):
+            return  # another user's credential comes first
+        if self._confirm_identity():
+            self._events.append(IdentityConfirmed())
+            if deliveries := self._release():
+                self._events.append(ResultsChanged(self.ts, deliveries))
 
     def _answered(self, message: MutationResponse | ActionResponse) -> None:
         kind: Kind = "mutation" if isinstance(message, MutationResponse) else "action"
