@@ -139,14 +139,19 @@ class ConvexClient(ClientBase):
         Args:
             drain: first wait, for up to `close_timeout` seconds, for the mutations and actions
                 that were sent.
+
+        Raises:
+            LocalProtocolError: the client belongs to another loop, thread or process, where it
+                stays open.
         """
         if self._closed:
             return
-        self._closed = True
         driver = self._driver
+        if driver is not None:
+            self._check_place(driver)
+        self._closed = True
         try:
             if driver is not None:
-                self._check_place(driver)
                 if drain:
                     await _at_most(self._close_timeout, driver.drained())
                 await driver.stop(ClientClosedError())
@@ -508,7 +513,7 @@ class ConvexClient(ClientBase):
             async with asyncio.timeout(timeout):
                 while mailbox.result is None:
                     if mailbox.error is not None:
-                        raise mailbox.error
+                        raise mailbox.error.with_traceback(None)
                     await mailbox.changed()
         except TimeoutError:
             outcome: Outcome = "unknown" if self._core.was_sent(subscriber) else "not_sent"

@@ -107,7 +107,8 @@ class Driver:
     def check(self) -> None:
         """Raise why nothing can be asked any more, if so."""
         if self.failure is not None:
-            raise self.failure
+            # Raised again and again: without this its traceback would grow each time.
+            raise self.failure.with_traceback(None)
 
     def set_debug(self, debug: bool) -> None:
         """Log what functions log; on stderr if nobody has set up logging."""
@@ -226,8 +227,7 @@ class Driver:
         """
         if isinstance(self.core.connection, Online):
             return
-        if self.failure is not None:
-            raise self.failure
+        self.check()
         self.core.connect_now(now=self._clock())
         self.wake()
         waiter: asyncio.Future[None] = self._loop.create_future()
@@ -496,8 +496,9 @@ class Driver:
         return (waiter for waiter in waiters if not waiter.done())
 
     def _notify(self) -> None:
-        for notify in list(self._watchers):
-            notify()
+        if self._watchers:
+            for notify in list(self._watchers):
+                notify()
 
     @staticmethod
     def _mailbox(subscriber: Subscriber) -> Mailbox:

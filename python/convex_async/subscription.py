@@ -328,5 +328,5 @@ class Subscription(Generic[T]):
             ):
                 return mailbox.result, mailbox.ts
             if mailbox.error is not None:
-                raise mailbox.error
+                raise mailbox.error.with_traceback(None)
             await mailbox.changed()

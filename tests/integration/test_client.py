@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,18 +143,20 @@ async def test_another_thread_and_another_loop_are_refused(client: ConvexClient)
     caught: list[BaseException] = []
 
     def elsewhere() -> None:
-        async def call() -> None:
-            await client.query("notes:list")
+        for misuse in (lambda: client.query("notes:list"), client.close):
 
-        try:
-            asyncio.run(call())
-        except LocalProtocolError as error:
-            caught.append(error)
+            async def call(misuse: Callable[[], Awaitable[Any]] = misuse) -> None:
+                await misuse()
+
+            try:
+                asyncio.run(call())
+            except LocalProtocolError as error:
+                caught.append(error)
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
     await asyncio.to_thread(thread.join)
-    assert "thread" in str(caught[0])
+    assert ["thread" in str(error) for error in caught] == [True, True]
     assert await client.query("notes:list") == []
 
 

@@ -35,7 +35,7 @@ from convex_async.protocol.messages import (
     TransitionChunk,
     parse_timestamp,
 )
-from convex_async.protocol.requests import WINDOW, Failed, Lost, RequestId, Succeeded
+from convex_async.protocol.requests import WINDOW, Failed, Lost, Succeeded
 from tests.protocol.wire import (
     Server,
     action_succeeded,
@@ -473,16 +473,6 @@ def test_log_lines_are_told_with_their_function(session: Session) -> None:
     session.connect()
     events = session.receive(ActionResponse(request_id, True, Raw(b"1"), ["[LOG] 'hi'"]))
     assert FunctionLogged(SEND, ["[LOG] 'hi'"]) in events
-
-
-def test_restored_mutations_keep_their_ids_and_go_first() -> None:
-    core = ClientProtocol(session_id="s", next_request_id=9)
-    core.restore(RequestId(4), SEND, b"{}")
-    core.restore(RequestId(6), SEND, b"{}")
-    new = core.mutation(SEND, b"{}")
-    core.connected(now=0)
-    sent = [m.request_id for m in core.messages_to_send() if isinstance(m, Mutation)]
-    assert sent == [4, 6, new] == [4, 6, 9]
 
 
 def test_an_answer_after_the_caller_left_is_ignored(session: Session) -> None:

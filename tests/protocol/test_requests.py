@@ -16,10 +16,10 @@ def sent(requests: Requests, epoch: int = 0) -> list[int]:
 
 
 def test_ids_are_shared_by_both_kinds_and_never_used_again() -> None:
-    requests = Requests(next_id=7)
-    assert [add(requests), add(requests, "action"), add(requests)] == [7, 8, 9]
-    requests.withdraw(RequestId(9))
-    assert add(requests) == 10
+    requests = Requests()
+    assert [add(requests), add(requests, "action"), add(requests)] == [0, 1, 2]
+    requests.withdraw(RequestId(2))
+    assert add(requests) == 3
 
 
 def test_the_window_holds_back_and_opens_with_each_answer() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from convex_async.api_reference import FunctionReference
 from convex_async.codec import decode, encode_arguments
@@ -21,19 +21,6 @@ MAX_LOG_LINES = 256
 MAX_LOG_LINE_BYTES = 32_768
 
 SCHEDULED = "_scheduled_functions"
-
-Transact: TypeAlias = Callable[[Callable[[Transaction], Any]], Awaitable[Any]]
-"""Does some work in a transaction: the function's own, or one for the work alone."""
-
-
-def new_job(path: str, args: Any, scheduled_time: float) -> dict[str, Any]:
-    """The document of a job to run at a time, ms since the epoch."""
-    return {
-        "name": path,
-        "args": args,
-        "scheduledTime": scheduled_time,
-        "state": {"kind": "pending"},
-    }
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,8 @@ def add_storage_routes(router: web.UrlDispatcher, engine: Engine, files: Files) 
     async def download(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         path = files.path(name)
-        for document in engine.store.documents():
-            if document.table == STORAGE and document.fields["name"] == name:
-                break
-        else:
+        document = engine.store.first(STORAGE, lambda fields: fields["name"] == name)
+        if document is None:
             raise DeploymentProblem("NotFound", "FileNotFound", "there is no such file")
         headers = {"Cache-Control": "private, max-age=2592000", "Accept-Ranges": "bytes"}
         if document.fields["contentType"]:

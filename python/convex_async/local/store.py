@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from convex_async.codec import decode
 from convex_async.local.ids import table_number
 from convex_async.local.index_key import UNDEFINED, index_key
-from convex_async.local.schema import Schema
+from convex_async.local.schema import BY_CREATION_TIME, Schema
 
 FOREVER = 2**63 - 1
 
@@ -175,6 +175,11 @@ class Store:
     def load(self, document: Document, ts: int) -> None:
         """Take over a document that was written before this process."""
         self._insert(document, ts)
+
+    def first(self, table: str, accepts: Callable[[dict[str, Any]], bool]) -> Document | None:
+        """The first document of a table's latest state that is accepted, or None."""
+        entries = self.scan(table, BY_CREATION_TIME, b"", None, self.latest_ts, descending=False)
+        return next((document for _, document in entries if accepts(document.fields)), None)
 
     def documents(self) -> Iterator[Document]:
         """All documents of the latest state."""

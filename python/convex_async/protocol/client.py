@@ -85,7 +85,6 @@ class ClientProtocol:
         session_id: a UUID, unique per running client. The deployment remembers requests by it.
         inactivity_timeout: seconds without any frame after which a socket counts as dead. The
             server pings every 5 s (convex-backend crates/local_backend/src/subs/mod.rs).
-        next_request_id: the first request id that this session has not used.
 
     Attributes:
         connection: the state of the socket.
@@ -94,9 +93,7 @@ class ClientProtocol:
         last_close_reason: why the last socket went, or could not be opened.
     """
 
-    def __init__(
-        self, *, session_id: str, inactivity_timeout: float = 30.0, next_request_id: int = 0
-    ) -> None:
+    def __init__(self, *, session_id: str, inactivity_timeout: float = 30.0) -> None:
         self.session_id = session_id
         self.connection: Connection = Offline(retry_at=float("-inf"))
         self.connection_count = 0
@@ -105,7 +102,7 @@ class ClientProtocol:
         self._inactivity_timeout = inactivity_timeout
         self._last_heard = 0.0
         self._query_set = QuerySet()
-        self._requests = Requests(next_id=next_request_id)
+        self._requests = Requests()
         self._identity = Identity()
         self._remote = RemoteState()
         self._max_observed_ts = 0
@@ -165,10 +162,6 @@ class ClientProtocol:
 
     def _request(self, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
         return self._requests.add(kind, path, args, self._identity.epoch).request_id
-
-    def restore(self, request_id: RequestId, path: FunctionPath, args: bytes) -> None:
-        """Queue a mutation of an earlier process with the same session id, unanswered there."""
-        self._requests.add("mutation", path, args, self._identity.epoch, request_id=request_id)
 
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """The caller gave up; what is known of the request, None if it is settled."""

@@ -105,12 +105,12 @@ class Request:
 class Requests:
     """All requests that are not settled, in the order of their ids."""
 
-    def __init__(self, *, next_id: int = 0) -> None:
+    def __init__(self) -> None:
         self._requests: dict[RequestId, Request] = {}
         self._queued: dict[Kind, deque[Request]] = {"mutation": deque(), "action": deque()}
         self._on_wire: dict[Kind, int] = {"mutation": 0, "action": 0}
         self._completed: dict[RequestId, int] = {}
-        self._next_id = next_id
+        self._next_id = 0
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -144,21 +144,11 @@ class Requests:
         epochs = [queue[0].epoch for queue in self._queued.values() if queue]
         return min(epochs) if epochs else None
 
-    def add(
-        self,
-        kind: Kind,
-        path: FunctionPath,
-        args: bytes,
-        epoch: int,
-        *,
-        request_id: RequestId | None = None,
-    ) -> Request:
-        """A new request; `request_id` is given only for one restored from an earlier process."""
-        if request_id is None:
-            request_id = RequestId(self._next_id)
-        self._next_id = max(self._next_id, request_id + 1)
-        request = Request(request_id, kind, path, args, epoch)
-        self._requests[request_id] = request
+    def add(self, kind: Kind, path: FunctionPath, args: bytes, epoch: int) -> Request:
+        """A new request, queued."""
+        request = Request(RequestId(self._next_id), kind, path, args, epoch)
+        self._next_id += 1
+        self._requests[request.request_id] = request
         self._queued[kind].append(request)
         return request
 

@@ -11,10 +11,6 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 from convex_async.errors import RemoteProtocolError, TransportError
 from convex_async.transport.base import ConnectionClosed
 
-# Bytes. A result has at most 16 MiB as Convex counts, which base64 and escapes make larger on the
-# wire, and the server does not split transitions for us (convex-backend crates/sync).
-MAX_MESSAGE_SIZE = 64 * 2**20
-
 
 class WebSocketTransport:
     """One open WebSocket, which takes and gives text frames as bytes."""
