@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyString};
 
+use crate::collector::Paused;
 use crate::errors::{Fail, Step};
 use crate::names::{NONE, Names, new_key};
 use crate::objects::{new_dict, new_int64, new_str};
@@ -36,6 +37,7 @@ pub fn whole<'py>(py: Python<'py>, data: &[u8]) -> Result<Bound<'py, PyAny>, Fai
 }
 
 fn read<'py>(py: Python<'py>, data: &[u8], ints: bool) -> Result<Bound<'py, PyAny>, Fail> {
+    let _paused = Paused::new(py);
     let mut decoder = Decoder {
         py,
         scanner: Scanner::new(data)?,

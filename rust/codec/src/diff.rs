@@ -12,6 +12,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
+use crate::collector::Paused;
 use crate::decode::whole;
 use crate::encode::{canonical, encode};
 use crate::errors::{Fail, Step};
@@ -75,6 +76,7 @@ impl Differ {
 
     /// The inserted, updated, deleted (by key) and moved documents (their keys) of the next text.
     fn next<'py>(&mut self, py: Python<'py>, text: Bound<'py, PyBytes>) -> PyResult<Changes<'py>> {
+        let _paused = Paused::new(py);
         let (changes, known) = self.read(py, text).map_err(|fail| self.refused(py, fail))?;
         self.known = Some(known);
         Ok(changes)

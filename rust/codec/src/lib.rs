@@ -1,6 +1,7 @@
 //! The extension module `convex_async._codec`: Convex values to wire bytes and back.
 
 mod coerce;
+mod collector;
 mod decode;
 mod diff;
 mod encode;
