@@ -41,6 +41,7 @@ from convex_async.protocol.server import (
 )
 
 GET, ADD = FunctionPath("counter:get"), FunctionPath("counter:add")
+SESSION = "5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11"
 COUNTERS = st.integers(0, 3)
 USERS = (ANONYMOUS, Credential("User", "ada"), Credential("User", "bob"))
 
@@ -96,7 +97,7 @@ class Conversation(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.core = ClientProtocol(session_id="s")
+        self.core = ClientProtocol(session_id=SESSION)
         self.deployment = Deployment()
         self.now = 0.0
         self.server: ServerProtocol | None = None
@@ -138,7 +139,7 @@ class Conversation(RuleBasedStateMachine):
         request_id = sorted(self.waiting)[which % len(self.waiting)]
         del self.waiting[request_id]
         if self.core.withdraw(request_id) == "not_sent":
-            assert ("s", request_id) not in self.deployment.answers
+            assert (SESSION, request_id) not in self.deployment.answers
 
     @rule(user=st.integers(0, len(USERS) - 1))
     def switch_user(self, user: int) -> None:
@@ -170,7 +171,7 @@ class Conversation(RuleBasedStateMachine):
                 self.server.verified(message.value, expires_at=None, now=self.now, ts=deployment.ts)
             case RunMutation(message, user):
                 counter = counter_of(message.args)
-                outcome, ts = deployment.mutate("s", message.request_id, counter, user)
+                outcome, ts = deployment.mutate(SESSION, message.request_id, counter, user)
                 self.server.mutation_done(outcome, ts)
                 self.invalidate(counter)
             case RunAction(message, _):
@@ -280,7 +281,7 @@ class Conversation(RuleBasedStateMachine):
         for request_id, user in self.deployment.ran_as.items():
             assert user == self.made_as[request_id]
         for request_id in self.succeeded:
-            assert self.deployment.applied["s", request_id] == 1
+            assert self.deployment.applied[SESSION, request_id] == 1
 
     def teardown(self) -> None:
         """After quiet both ends agree, everything is settled, and nothing is left behind."""

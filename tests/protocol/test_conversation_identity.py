@@ -21,7 +21,7 @@ from convex_async.protocol.identity import Credential, Refused, Waiting
 from convex_async.protocol.messages import AuthError, Connect
 from convex_async.protocol.requests import RequestId
 from convex_async.protocol.server import Verify
-from tests.protocol.test_conversation import COUNTERS, USERS, Conversation
+from tests.protocol.test_conversation import COUNTERS, SESSION, USERS, Conversation
 
 
 class IdentityConversation(Conversation):
@@ -109,7 +109,7 @@ class IdentityConversation(Conversation):
     def abandon(self, request_id: RequestId, outcome: str) -> None:
         self.waiting.pop(request_id, None)
         if outcome == "not_sent":
-            assert ("s", request_id) not in self.deployment.answers, "ran, though never sent"
+            assert (SESSION, request_id) not in self.deployment.answers, "ran, though never sent"
 
     @invariant()
     def no_mutation_runs_twice_or_as_somebody_else(self) -> None:

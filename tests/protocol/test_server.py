@@ -47,6 +47,7 @@ from tests.protocol.wire import action_succeeded, mutation_failed, succeeded, ve
 NOW = 1000.0
 TS = 50
 ARGS = Raw(b"[{}]")
+SESSION = "5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11"
 W = TypeVar("W", bound=Work)
 
 
@@ -163,13 +164,13 @@ def test_a_query_id_added_twice_or_never_ends_the_socket(
 def test_a_client_from_the_future_is_of_another_deployment(
     socket: Socket, observed: int, closing: Close | None
 ) -> None:
-    socket.receive(Connect("s", 0, None, format_timestamp(observed)))
-    assert socket.core.session_id == "s"
+    socket.receive(Connect(SESSION, 0, None, format_timestamp(observed)))
+    assert socket.core.session_id == SESSION
     assert socket.core.closing == closing
 
 
 def test_a_transition_tells_how_far_the_clients_clock_is_ahead(socket: Socket) -> None:
-    socket.receive(Connect("s", 0, client_ts=int(NOW * 1000) + 250))
+    socket.receive(Connect(SESSION, 0, client_ts=int(NOW * 1000) + 250))
     socket.modify(add(1))
     assert socket.answer(60, q1=Returned(b"1")).client_clock_skew == 250
 

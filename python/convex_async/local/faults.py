@@ -15,6 +15,7 @@ class Socket(Protocol):
     def close(self, code: int, reason: str) -> None: ...
     def fatal(self, message: str) -> None: ...
     def skew_version(self) -> None: ...
+    def expire_token(self) -> None: ...
 
 
 @dataclass
@@ -28,6 +29,8 @@ class Faults:
         drop_after_commit: mutations after whose commit the socket is cut, unanswered; counts down.
         duplicate_responses: answer mutations and actions twice.
         transition_first: send the transition that shows a mutation before its response.
+        chunk_size: bytes of a part, for sending every transition in parts; None sends only
+            those over 5 MB in parts, and only to clients of npm, as the real server does.
         silent: send nothing at all, not even pings.
     """
 
@@ -37,6 +40,7 @@ class Faults:
     drop_after_commit: int = 0
     duplicate_responses: bool = False
     transition_first: bool = False
+    chunk_size: int | None = None
     silent: bool = False
     _sockets: set[Socket] = field(default_factory=set["Socket"], repr=False)
 
@@ -64,6 +68,10 @@ class Faults:
     def mismatch_version(self) -> int:
         """Let the next transition of every socket start at a wrong version."""
         return self._each(lambda socket: socket.skew_version())
+
+    def expire_auth(self) -> int:
+        """Let the token of every socket expire now; who has none does not notice."""
+        return self._each(lambda socket: socket.expire_token())
 
     def reset(self) -> None:
         """Put all switches off."""

@@ -7,7 +7,6 @@ from typing import Literal, TypeAlias
 Category: TypeAlias = Literal[
     "BadRequest",
     "Unauthenticated",
-    "AuthUpdateFailed",
     "Forbidden",
     "NotFound",
     "Overloaded",
@@ -17,7 +16,22 @@ Category: TypeAlias = Literal[
     "ClientDisconnect",
     "Internal",
 ]
-"""convex-backend crates/errors; what each does to a socket or a request is its table there."""
+"""What kind of problem it is: the client's fault, a passing one, or the deployment's own."""
+
+# Each category's HTTP status and close code; None is a close frame without a status.
+# Source: convex-backend crates/errors/src/lib.rs, http_status_code and close_frame.
+CONSEQUENCES: dict[Category, tuple[int, int | None]] = {
+    "BadRequest": (400, None),
+    "Unauthenticated": (401, None),
+    "Forbidden": (403, 1000),
+    "NotFound": (404, 1000),
+    "ClientDisconnect": (408, 1000),
+    "RateLimited": (429, 1013),
+    "Overloaded": (503, 1013),
+    "OutOfRetention": (503, 1013),
+    "OCC": (503, 1013),
+    "Internal": (500, 1011),
+}
 
 
 class FunctionProblem(Exception):
@@ -36,3 +50,18 @@ class DeploymentProblem(Exception):
         super().__init__(message)
         self.category: Category = category
         self.code = code
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return CONSEQUENCES[self.category][0]
+
+    @property
+    def close_code(self) -> int | None:
+        """The close code of the socket that it ends; None for a frame without one."""
+        return CONSEQUENCES[self.category][1]
+
+
+def internal_problem(message: str) -> DeploymentProblem:
+    """What clients are told of a problem of the deployment's own, which has no code."""
+    return DeploymentProblem("Internal", "InternalServerError", message)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
+from msgspec import Raw
 
+from convex_async.codec import to_plain_json
 from convex_async.local.context import Identity
 from convex_async.local.engine import Engine
 from convex_async.local.http_actions import Request
@@ -67,21 +70,27 @@ class Site:
         handler = self._engine.functions.http.find(request.method, path)
         if handler is None:
             return web.Response(text="No matching routes found", status=404)
+        has_body = request.method not in ("GET", "HEAD", "OPTIONS")
         asked = Request(
             request.method,
             path,
             dict(request.query),
             {name.lower(): value for name, value in request.headers.items()},
-            await request.read(),
+            await request.read() if has_body else b"",
         )
         answer = await self._engine.http_action(handler, asked, self._identity(request))
         if isinstance(answer, Failure):
-            return json_response({"code": answer.message}, status=500)
+            body: dict[str, Any] = {"code": answer.message}
+            if answer.data is not None:
+                body["data"] = Raw(to_plain_json(answer.data))
+            return json_response(body, status=500)
         return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
 
     def _identity(self, request: web.Request) -> Identity | None:
         """Who asks; an Authorization that is not Convex's is the action's own business."""
         try:
-            return self._tokens.from_header(request.headers.get("Authorization"))
+            return self._tokens.from_header(
+                request.headers.get("Authorization"), request.query.get("adminKey")
+            )
         except TokenRefused:
             return None

@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convex_async.local.context import Identity
+from convex_async.local.problems import Category, DeploymentProblem
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 AUDIENCE = "convex"
 KEY_ID = "local"
+BAD_REQUEST: Category = "BadRequest"
 
 
-class TokenRefused(Exception):
+class TokenRefused(DeploymentProblem):
     """The token is not one that this deployment takes; the text says why, not what it was."""
+
+    def __init__(self, code: str, message: str, category: Category = "Unauthenticated") -> None:
+        super().__init__(category, code, message)
 
 
 class Tokens:
@@ -33,6 +38,7 @@ class Tokens:
     """
 
     def __init__(self, name: str, issuers: Mapping[str, Mapping[str, Any]]) -> None:
+        self.name = name
         self.admin_key = f"{name}|{secrets.token_hex(32)}"
         self.issuer = ""
         self._issuers = issuers
@@ -80,7 +86,7 @@ class Tokens:
                 keys = jwt.PyJWKSet.from_dict(dict(self._issuers[issuer]))
                 key = keys[jwt.get_unverified_header(token).get("kid", "")]
             else:
-                raise TokenRefused(f"NoAuthProvider: no provider is set up for issuer {issuer!r}")
+                raise TokenRefused("NoAuthProvider", f"no provider is set up for issuer {issuer!r}")
             claims = jwt.decode(
                 token,
                 key,
@@ -90,9 +96,9 @@ class Tokens:
                 leeway=5,
             )
         except jwt.PyJWTError as error:
-            raise TokenRefused(f"Unauthenticated: {error}") from None
+            raise TokenRefused("Unauthenticated", str(error)) from None
         except KeyError:
-            raise TokenRefused("Unauthenticated: the issuer has no such key") from None
+            raise TokenRefused("Unauthenticated", "the issuer has no such key") from None
         attributes = {
             **{
                 n: v
@@ -111,41 +117,67 @@ class Tokens:
         Raises:
             TokenRefused: it is not the key, or the user is not told.
         """
-        given = key.partition(":")[2] if key.startswith(("prod:", "dev:")) else key
-        if not secrets.compare_digest(
-            given.rpartition("|")[2].encode(), self.admin_key.rpartition("|")[2].encode()
-        ):
-            raise TokenRefused("BadAdminKey: the admin key is not this deployment's")
-        if not acting_as:
+        given = key.rpartition("|")[2].encode()
+        if not secrets.compare_digest(given, self.admin_key.rpartition("|")[2].encode()):
+            raise TokenRefused(
+                "BadAdminKey", "the provided admin key was invalid for this instance"
+            )
+        if acting_as in (b"", b"null"):
             return Identity(is_admin=True)
-        attributes: dict[str, Any] = msgspec.json.decode(acting_as, type=dict[str, Any])
-        if "tokenIdentifier" not in attributes:
-            if not {"issuer", "subject"} <= attributes.keys():
-                raise TokenRefused(
-                    "the user to act as needs tokenIdentifier, or issuer and subject"
-                )
-            attributes["tokenIdentifier"] = f"{attributes['issuer']}|{attributes['subject']}"
-        return Identity(attributes, is_admin=True)
+        return Identity(_attributes(acting_as), is_admin=True)
 
-    def from_header(self, header: str | None) -> Identity | None:
-        """The identity of an HTTP `Authorization` header.
+    def from_header(self, header: str | None, admin_key: str | None = None) -> Identity | None:
+        """The identity of an HTTP request.
+
+        Args:
+            header: `Authorization`: `Bearer JWT`, `Convex KEY` or `Convex KEY:BASE64`, the last
+                being the JSON of the user to act as.
+            admin_key: the parameter `adminKey` of the URL, which counts if there is no header.
 
         Raises:
-            TokenRefused: it names none that is known.
+            TokenRefused: they name none that is known.
+
+        Source: convex-backend crates/local_backend/src/authentication.rs.
         """
-        if not header:
-            return None
+        if header is None:
+            return None if admin_key is None else self.admin(admin_key)
+        if len(header) < 7:
+            raise TokenRefused("InvalidHeaderFailure", "Invalid authentication header", BAD_REQUEST)
         scheme, _, value = header.partition(" ")
         match scheme.lower():
             case "bearer":
                 return self.user(value)[0]
             case "convex":
-                key, colon, acting_as = value.rpartition(":")
-                if colon and "|" in key:
-                    return self.admin(key, b64decode(acting_as))
-                return self.admin(value)
+                name, _, secret = value.rpartition("|")
+                secret, _, acting_as = secret.partition(":")
+                try:
+                    user = b64decode(acting_as, validate=True)
+                except ValueError:
+                    raise _malformed_header() from None
+                return self.admin(f"{name}|{secret}", user)
             case _:
-                raise TokenRefused("InvalidAuthHeader: neither Bearer nor Convex")
+                raise TokenRefused("InvalidAdminKey", "neither Bearer nor Convex", BAD_REQUEST)
+
+
+def _attributes(acting_as: bytes) -> dict[str, Any]:
+    """The user that an admin acts as, out of JSON."""
+    try:
+        attributes: dict[str, Any] = msgspec.json.decode(acting_as, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _malformed_header() from None
+    if "tokenIdentifier" not in attributes:
+        if not {"issuer", "subject"} <= attributes.keys():
+            raise TokenRefused(
+                "HeaderParseFailure",
+                "the user to act as needs tokenIdentifier, or issuer and subject",
+                BAD_REQUEST,
+            )
+        attributes["tokenIdentifier"] = f"{attributes['issuer']}|{attributes['subject']}"
+    return attributes
+
+
+def _malformed_header() -> TokenRefused:
+    return TokenRefused("HeaderParseFailure", "Malformed Authorization header.", BAD_REQUEST)
 
 
 def _jwt() -> Any:

@@ -12,7 +12,7 @@ from base64 import b64encode
 from binascii import a2b_base64
 from typing import Annotated, TypeAlias
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, field
 
 U32: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 WireTimestamp: TypeAlias = str
@@ -116,13 +116,15 @@ class Action(Message, frozen=True, tag="Action"):
 class Authenticate(Message, frozen=True, tag="Authenticate"):
     """Changes the identity; `token_type` is "User", "Admin" or "None".
 
-    `impersonating` is the JSON object of the user that an admin acts as.
+    `impersonating` is the JSON object of the user that an admin acts as; `acting_as` is another
+    name of it, which the Rust client writes.
     """
 
     base_version: U32
     token_type: str
     value: str | None = None
     impersonating: Raw = ABSENT
+    acting_as: Raw = field(default=ABSENT, name="acting_as")
 
     def __repr__(self) -> str:
         return f"Authenticate(base_version={self.base_version}, token_type={self.token_type!r})"

@@ -6,12 +6,14 @@ runs and reports. Source: convex-backend crates/sync/src/worker.rs and state.rs.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TypeAlias, assert_never
 
 import msgspec
 from msgspec import Raw, Struct
 
+from convex_async.deployment import canonical_path
 from convex_async.protocol.messages import (
     ABSENT,
     INITIAL_VERSION,
@@ -43,6 +45,10 @@ from convex_async.protocol.messages import (
 MAX_QUEUED_MUTATIONS = 1000
 MAX_RUNNING_ACTIONS = 1000
 MAX_UNSENT_TRANSITIONS = 2
+# A timestamp is a signed 64 bit number of ns (convex-backend crates/convex/sync_types).
+MAX_TIMESTAMP = 2**63 - 1
+
+_UUID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.I)
 
 
 class Returned(Struct, frozen=True):
@@ -113,6 +119,7 @@ class SubscribedQuery(Struct, eq=False):
     path: str
     args: Raw
     journal: str | None
+    component_path: str | None = None
     is_valid: bool = False
     sent: tuple[bytes, bytes | None, tuple[str, ...]] | None = None
 
@@ -156,6 +163,11 @@ class ServerProtocol:
             now: seconds since the epoch.
             ts: the latest commit, ns since the epoch.
         """
+        try:
+            _check(message)
+        except ValueError as error:
+            self.fatal(f"WSMessageInvalidJson: {error}")
+            return
         self._inbox.append(message)
         self._process(now, ts)
 
@@ -279,7 +291,10 @@ class ServerProtocol:
         if end is None or self.closing:
             return
         end = StateVersion(end.query_set, end.identity, format_timestamp(ts))
-        changes: list[Modification] = [QueryRemoved(query_id) for query_id in self._removed]
+        # One for each id: of a query that was removed and added again, the result alone.
+        changes: dict[int, Modification] = {
+            query_id: QueryRemoved(query_id) for query_id in self._removed
+        }
         self._removed = []
         for query_id, outcome in outcomes.items():
             query = self._queries.get(query_id)
@@ -287,16 +302,26 @@ class ServerProtocol:
                 continue
             query.journal = outcome.journal
             if (change := _change(query, outcome)) is not None:
-                changes.append(change)
-        changes.sort(key=lambda change: change.query_id)
-        self._outbox.append(Transition(self._current, end, changes, self._skew, server_ts))
+                changes[query_id] = change
+        ordered = [changes[query_id] for query_id in sorted(changes)]
+        self._outbox.append(Transition(self._current, end, ordered, self._skew, server_ts))
         self._current = end
 
-    def fatal(self, message: str) -> None:
-        """The client broke the protocol: it is told, and must not try again."""
+    def expire_token(self) -> None:
+        """Take the token for expired, whatever it says; nothing happens to who has none."""
+        if self._identity is not None:
+            self._expires_at = 0.0
+            self._update_due = True
+
+    def fatal(self, message: str, code: int | None = None, reason: str = "") -> None:
+        """The client did what it may not: it is told, and must not try again.
+
+        Args:
+            code: of the close frame; None for one without a status.
+        """
         if not self.closing:
             self._outbox = [FatalError(message)]
-            self.closing = Close(None, "")
+            self.closing = Close(code, reason)
 
     def fail(self, code: int, reason: str) -> None:
         """End the socket for a problem of the deployment; the client may try again."""
@@ -337,7 +362,11 @@ class ServerProtocol:
         for change in changes:
             if isinstance(change, Add) and change.query_id not in self._queries:
                 self._queries[change.query_id] = SubscribedQuery(
-                    change.query_id, change.udf_path, change.args, change.journal
+                    change.query_id,
+                    change.udf_path,
+                    change.args,
+                    change.journal,
+                    change.component_path,
                 )
             elif isinstance(change, Remove) and change.query_id in self._queries:
                 del self._queries[change.query_id]
@@ -371,6 +400,37 @@ class ServerProtocol:
     def _close(self, code: int, reason: str) -> None:
         if not self.closing:
             self.closing = Close(code, reason)
+
+
+def _check(message: ClientMessage) -> None:
+    """What the types of a message leave open.
+
+    Raises:
+        ValueError: the server would not have been able to read it.
+
+    Source: convex-backend crates/convex/sync_types/src/types/json.rs.
+    """
+    match message:
+        case Connect(session_id, _, _, observed):
+            if not _UUID.fullmatch(session_id):
+                raise ValueError("sessionId is not a UUID")
+            if observed is not None and parse_timestamp(observed) > MAX_TIMESTAMP:
+                raise ValueError("maxObservedTimestamp is out of range")
+        case Mutation() | Action():
+            canonical_path(message.udf_path)
+        case ModifyQuerySet():
+            for change in message.modifications:
+                if isinstance(change, Add):
+                    canonical_path(change.udf_path)
+        case Authenticate(_, token_type, value):
+            if token_type not in ("User", "Admin", "None"):
+                raise ValueError(f"tokenType {token_type!r} is none of User, Admin and None")
+            if token_type != "None" and value is None:
+                raise ValueError(f"a token of type {token_type} needs a value")
+        case Event():
+            pass
+        case _:
+            assert_never(message)
 
 
 def _response(outcome: Outcome) -> tuple[bool, Raw, Raw]:
