@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import unquote
 
@@ -44,9 +45,14 @@ def add_storage_routes(router: web.UrlDispatcher, engine: Engine, files: Files) 
         headers = {"Cache-Control": "private, max-age=2592000", "Accept-Ranges": "bytes"}
         if document.fields["contentType"]:
             headers["Content-Type"] = document.fields["contentType"]
-        if "Range" not in request.headers:
-            headers["Digest"] = f"sha-256={document.fields['sha256']}"
-        return web.FileResponse(path, headers=headers, chunk_size=CHUNK)
+        asked = request.headers.get("Range")
+        if asked is not None and asked.startswith("bytes="):
+            return web.FileResponse(path, headers=headers, chunk_size=CHUNK)
+        headers["Digest"] = f"sha-256={document.fields['sha256']}"
+        if asked is None:
+            return web.FileResponse(path, headers=headers, chunk_size=CHUNK)
+        # Of another unit it is no range; FileResponse would refuse it.
+        return web.Response(body=await asyncio.to_thread(path.open, "rb"), headers=headers)
 
     router.add_post("/api/storage/upload", upload)
     router.add_get("/api/storage/{name}", download)

@@ -59,6 +59,7 @@ class SyncWork:
         self._proceed = proceed
         self._abort = abort
         self._watches: dict[int, Watch] = {}
+        self._is_committing = False
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -130,15 +131,24 @@ class SyncWork:
         try:
             async with asyncio.timeout(MUTATION_TIMEOUT):
                 run = await self._engine.mutation(
-                    message.udf_path, args, identity=_identity(work.identity), session=session
+                    message.udf_path,
+                    args,
+                    identity=_identity(work.identity),
+                    session=session,
+                    finish=self._begin_commit,
                 )
         except TimeoutError:
             raise internal_problem("a mutation took too long") from None
+        finally:
+            self._is_committing = False
         if run.ts is not None and self._faults.drop_after_commit > 0:
             self._faults.drop_after_commit -= 1
             self._abort()
             return
         self._protocol.mutation_done(_outcome(run), run.ts)
+
+    def _begin_commit(self, _: object) -> None:
+        self._is_committing = True
 
     async def _act(self, work: RunAction) -> None:
         message = work.message
@@ -185,7 +195,10 @@ class SyncWork:
     def _invalidated(self, query: SubscribedQuery) -> None:
         if self._protocol.is_subscribed(query):
             self._protocol.invalidated(query.query_id)
-            self._proceed()
+            if not self._is_committing:
+                self._proceed()
+            # Else the mutation's response goes first, and one transition tells of both, as the
+            # real server's worker has it.
 
     async def _delay(self) -> None:
         if self._faults.delay > 0:
