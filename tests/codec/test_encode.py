@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import math
+import random
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import pytest
 from convex_async import codec
 from convex_async.errors import CodecError, InvalidValueError, UnsupportedTypeError
 from convex_async.values import ConvexInt64, ConvexMap, ConvexSet
+from tests.codec import oracle
 
 
 class Struct(msgspec.Struct):
@@ -108,6 +111,15 @@ def test_a_dict_that_changes_meanwhile_is_sent_as_it_was() -> None:
     assert len(home) == 100
 
 
+def test_dicts_around_one_that_changes_are_sent_as_they_were() -> None:
+    home: dict[str, Any] = {}
+    fresh = {f"k{n}": [f"text {n}", float(n)] for n in range(50)}
+    home.update({"b": {"y": [Meddler(home)], "z": "".join(["l", "ast"])}, "c": fresh, "a": "x" * 9})
+    expected = codec.encode({**home, "b": {"y": [["done"]], "z": "last"}})
+    del fresh
+    assert codec.encode([home]) == b"[" + expected + b"]"
+
+
 def test_what_the_users_own_code_raises_comes_out() -> None:
     class Broken(collections.abc.Sequence[Any]):
         def __len__(self) -> int:
@@ -126,6 +138,56 @@ def test_keys_that_look_alike_are_not_mixed_up() -> None:
         name = f"key{number}"
         assert codec.encode({name: 1, "a": 2}) == f'{{"a":2,"{name}":1}}'.encode()
         assert codec.decode(f'{{"{name}":1,"a":2}}'.encode()) == {name: 1.0, "a": 2.0}
+
+
+class Twin(str):
+    """A name that equals no other, so that a dict takes it twice."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def test_a_name_that_stands_there_twice_is_refused() -> None:
+    for name in ("a", "a_name_longer_than_sixteen"):
+        with pytest.raises(InvalidValueError, match="twice"):
+            codec.encode({Twin(name): 1, Twin(name): 2})
+
+
+@pytest.mark.parametrize("key", [None, 1, b"a", ("a",)])
+def test_a_key_that_is_no_name_is_refused(key: Any) -> None:
+    with pytest.raises(InvalidValueError, match="not a str"):
+        codec.encode({"a name that nothing has followed yet": 1, key: 1})
+
+
+def test_names_are_sorted_wherever_they_differ() -> None:
+    rng = random.Random(5)
+    names = ["n" * length + end for length in range(70) for end in ("", "a", "b", "~", " ")]
+    for size in (2, 5, 40, len(names)):
+        for _ in range(20):
+            some = rng.sample(names, size)
+            assert codec.encode(dict.fromkeys(some)) == oracle.encode(dict.fromkeys(some))
+
+
+def test_floats_are_written_as_javascript_writes_them() -> None:
+    rng = random.Random(7)
+    edges = [1e-7, 1e-6, 9.999999e-6, 1e-5, 0.1, 1e15, 2.0**53, 1e20, 1e21]
+    near = [math.nextafter(edge, way) for edge in edges for way in (0, math.inf)]
+    spread = [rng.uniform(-10, 10) * 10.0 ** rng.randrange(-9, 23) for _ in range(10_000)]
+    short = [rng.randrange(10**9) / 10 ** rng.randrange(12) for _ in range(10_000)]
+    for number in (*edges, *near, *spread, *short):
+        assert codec.encode(number).decode() == oracle.ecmascript(number)
+
+
+def test_specials_are_escaped_wherever_they_stand() -> None:
+    for length in range(40):
+        for at in range(length):
+            for special in '"\\\n\r\t\b\f\x00\x1f':
+                text = "x" * at + special + "é" * (length % 3) + "x" * (length - at)
+                assert codec.encode(text) == oracle.encode(text)
+                assert codec.encode(special + text) == oracle.encode(special + text)
 
 
 def test_threads_do_not_get_into_each_others_work() -> None:

@@ -1,39 +1,43 @@
-//! The keys of dicts that were written lately: dicts of a list share them, and their order.
+//! The keys of dicts that were written lately: dicts of a list share them.
 
+use std::cmp::Ordering;
+
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::critical_section::with_critical_section;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 
-use crate::encode::write_string;
 use crate::errors::Fail;
 use crate::objects::utf8;
+use crate::text::write_string;
 use crate::values::field_name_problem;
 
 /// No key; the place before the first key of a dict.
 pub const NONE: usize = 0;
-const SLOTS: usize = 1024;
+/// Twice as many as keys, so that a search ends soon.
+const SLOTS: usize = 2048;
 const MOST: usize = 1024;
-const LONGEST: usize = 64;
+/// How much text of a key is kept.
+const ROOM: usize = 64;
 
-/// A field of a dict, owned.
-pub type Field = (Py<PyAny>, Py<PyAny>);
+/// The first bytes of a name as a number, zeros behind: two that differ are ordered as the names
+/// are, since no name has a zero byte.
+type Rank = u128;
 
 /// A key that is known to be a field's name, by its address, as it is kept alive here.
 struct Key {
     object: Py<PyAny>,
-    /// Where `"name":` is in `text`.
-    start: usize,
-    end: usize,
-    /// The key that came after it in a dict the last time, and is above it in order.
+    rank: Rank,
+    /// `"name":`, and how long that is.
+    text: [u8; ROOM],
+    length: usize,
+    /// The key that came after it in a dict the last time.
     next: usize,
 }
 
 #[derive(Default)]
 pub struct Keys {
     known: Vec<Key>,
-    first: usize,
     slots: Vec<u16>,
-    text: Vec<u8>,
 }
 
 impl Keys {
@@ -42,111 +46,101 @@ impl Keys {
         self.known.len() == MOST
     }
 
-    /// Whether the fields stand in the order of their names; a name that is none is refused.
-    pub fn are_in_order(&mut self, py: Python<'_>, fields: &[Field]) -> Result<bool, Fail> {
-        let mut last = NONE;
-        let mut in_order = true;
-        for (index, field) in fields.iter().enumerate() {
-            let linked = index == 0 || last != NONE;
-            let expected = self.after(last);
-            if linked && self.is(expected, &field.0) {
-                last = expected;
-                continue;
-            }
-            let key = self.find(py, &field.0)?;
-            in_order &= index == 0 || name_of(py, &fields[index - 1]) < name_of(py, field);
-            if in_order && linked && key != NONE {
-                self.set_after(last, key);
-            }
-            last = key;
-        }
-        Ok(in_order)
-    }
-
-    /// Append `"name":` for a key of a checked dict, and give its place for the next call.
+    /// The place of a key that came after `last`; NONE for a key that can't be remembered. A key
+    /// that is no field's name is refused.
     #[inline]
-    pub fn write(
-        &mut self,
-        py: Python<'_>,
-        last: usize,
-        field: &Field,
-        out: &mut Vec<u8>,
-    ) -> usize {
-        let mut key = self.after(last);
-        if !self.is(key, &field.0) {
-            key = usize::from(self.slots[slot_of(&field.0)]);
+    pub fn find(&mut self, key: Borrowed<'_, '_, PyAny>, last: usize) -> Result<usize, Fail> {
+        let address = key.as_ptr();
+        if let Some(before) = self.known.get(last)
+            && before.next != NONE
+            && let Some(next) = self.known.get(before.next)
+            && next.object.as_ptr() == address
+        {
+            return Ok(before.next);
         }
-        if self.is(key, &field.0) {
-            let known = &self.known[key];
-            out.extend_from_slice(&self.text[known.start..known.end]);
-            return key;
+        let found = self.search(key)?;
+        if found != NONE {
+            self.known[last].next = found;
         }
-        write_string(out, name_of(py, field).unwrap_or_default());
-        out.push(b':');
-        NONE
+        Ok(found)
     }
 
+    /// How two keys that are not NONE are ordered; they may be equal as far as ranks tell.
     #[inline]
-    fn after(&self, last: usize) -> usize {
-        match self.known.get(last) {
-            Some(key) if last != NONE => key.next,
-            _ => self.first,
-        }
+    pub fn compare(&self, one: usize, other: usize) -> Ordering {
+        self.known[one].rank.cmp(&self.known[other].rank)
     }
 
-    fn set_after(&mut self, last: usize, next: usize) {
-        match self.known.get_mut(last) {
-            Some(key) if last != NONE => key.next = next,
-            _ => self.first = next,
-        }
-    }
-
+    /// Append `"name":` for a place that `find` gave, not NONE.
     #[inline]
-    fn is(&self, key: usize, object: &Py<PyAny>) -> bool {
-        key != NONE && self.known[key].object.is(object)
+    pub fn write(&self, place: usize, out: &mut Vec<u8>) {
+        let key = &self.known[place];
+        // Copies of a fixed size take no call.
+        let (half, _) = key.text.split_at(ROOM / 2);
+        let end = out.len() + key.length;
+        if key.length <= half.len() {
+            out.extend_from_slice(half);
+        } else {
+            out.extend_from_slice(&key.text);
+        }
+        out.truncate(end);
     }
 
-    /// The place of a key, which is checked if it is a new one; NONE if it can't be remembered.
-    fn find(&mut self, py: Python<'_>, object: &Py<PyAny>) -> Result<usize, Fail> {
+    fn search(&mut self, key: Borrowed<'_, '_, PyAny>) -> Result<usize, Fail> {
         if self.slots.is_empty() {
             self.slots = vec![0; SLOTS];
-            self.remember(py.None(), "");
+            self.remember(key.py().None(), "");
         }
-        let slot = slot_of(object);
-        let found = usize::from(self.slots[slot]);
-        if self.is(found, object) {
-            return Ok(found);
+        let mut slot = slot_of(key.as_ptr());
+        loop {
+            let place = usize::from(self.slots[slot]);
+            if place == NONE {
+                break;
+            }
+            if self.known[place].object.as_ptr() == key.as_ptr() {
+                return Ok(place);
+            }
+            slot = (slot + 1) % SLOTS;
         }
-        let name = check(object.bind(py))?;
-        if self.is_full() || name.len() > LONGEST {
+        let name = check(&key)?;
+        if self.is_full() || !self.remember(key.to_owned().unbind(), name) {
             return Ok(NONE);
         }
-        self.slots[slot] = self.known.len() as u16; // below MOST
-        Ok(self.remember(object.clone_ref(py), name))
+        let place = self.known.len() - 1;
+        self.slots[slot] = place as u16; // below MOST
+        Ok(place)
     }
 
-    fn remember(&mut self, object: Py<PyAny>, name: &str) -> usize {
-        let start = self.text.len();
-        write_string(&mut self.text, name);
-        self.text.push(b':');
+    fn remember(&mut self, object: Py<PyAny>, name: &str) -> bool {
+        let mut quoted = Vec::with_capacity(ROOM);
+        write_string(&mut quoted, name);
+        quoted.push(b':');
+        let mut text = [0; ROOM];
+        let Some(start) = text.get_mut(..quoted.len()) else {
+            return false;
+        };
+        start.copy_from_slice(&quoted);
         self.known.push(Key {
             object,
-            start,
-            end: self.text.len(),
+            rank: rank_of(name),
+            text,
+            length: quoted.len(),
             next: NONE,
         });
-        self.known.len() - 1
+        true
     }
 }
 
-fn slot_of(object: &Py<PyAny>) -> usize {
-    let address = (object.as_ptr() as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+fn slot_of(object: *mut ffi::PyObject) -> usize {
+    let address = (object as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (address >> 48) as usize % SLOTS
 }
 
-/// The name of a field; None if it has a surrogate or is no str, which `check` refuses.
-pub fn name_of<'a>(py: Python<'a>, field: &'a Field) -> Option<&'a str> {
-    field.0.bind(py).cast::<PyString>().ok().and_then(utf8)
+fn rank_of(name: &str) -> Rank {
+    let mut start = [0; size_of::<Rank>()];
+    let length = name.len().min(start.len());
+    start[..length].copy_from_slice(&name.as_bytes()[..length]);
+    Rank::from_be_bytes(start)
 }
 
 /// The name that a key is.
@@ -159,10 +153,4 @@ fn check<'a>(key: &'a Bound<'_, PyAny>) -> Result<&'a str, Fail> {
         Some(problem) => Err(Fail::value(problem)),
         None => Ok(name),
     }
-}
-
-/// Append the fields of a dict, at one moment: nothing runs that could change it.
-pub fn copy_fields(dict: &Bound<'_, PyDict>, fields: &mut Vec<Field>) {
-    let owned = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| (key.unbind(), value.unbind());
-    with_critical_section(dict, || fields.extend(dict.iter().map(owned)));
 }

@@ -6,6 +6,7 @@ mod decode;
 mod diff;
 mod encode;
 mod errors;
+mod fields;
 mod keys;
 mod moved;
 mod names;
@@ -16,6 +17,7 @@ mod room;
 mod same;
 mod scan;
 mod tagged;
+mod text;
 mod values;
 mod walk;
 

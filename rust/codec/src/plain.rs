@@ -9,10 +9,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::decode::whole;
-use crate::encode::{canonical, write_string};
+use crate::encode::canonical;
 use crate::errors::Fail;
 use crate::scan::Scanner;
 use crate::tagged::{self, Tagged};
+use crate::text::write_string;
 use crate::values::field_name_problem;
 
 /// Wire bytes as plain JSON: int64 as a decimal string, bytes as a base64 string, NaN and the

@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use pyo3::prelude::*;
 
-use crate::keys::{Field, Keys, name_of};
+use crate::fields::Fields;
+use crate::keys::Keys;
 
 /// Text beyond this is given back to the system.
 const KEPT: usize = 1 << 20;
@@ -17,8 +18,8 @@ pub struct Room {
     /// What is written.
     pub out: Vec<u8>,
     pub keys: Keys,
-    /// The fields of all objects that are open, owned: writing a value may run the user's code.
-    pub fields: Vec<Field>,
+    /// The fields of all objects that are open.
+    pub fields: Fields,
 }
 
 impl Room {
@@ -29,10 +30,10 @@ impl Room {
     }
 
     /// Keep it for the next call, emptied of all that is the caller's but short keys.
-    pub fn give_back(mut self) {
+    pub fn give_back(mut self, py: Python<'_>) {
         self.out.clear();
         self.out.shrink_to(KEPT);
-        self.fields.clear();
+        self.fields.clear(py);
         if self.keys.is_full() {
             self.keys = Keys::default();
         }
@@ -41,24 +42,5 @@ impl Room {
             Err(_) => Some(self),
         };
         drop(before); // after the lock: it may run a finalizer
-    }
-
-    /// Put the fields from `first` on in the order of their names.
-    pub fn sort(&mut self, py: Python<'_>, first: usize) {
-        // Most names differ in their first eight bytes, which compare as one number.
-        let ranked = |field: Field| {
-            let mut start = [0; 8];
-            let name = name_of(py, &field).unwrap_or_default().as_bytes();
-            let length = name.len().min(8);
-            start[..length].copy_from_slice(&name[..length]);
-            (u64::from_be_bytes(start), field)
-        };
-        let mut fields: Vec<_> = self.fields.drain(first..).map(ranked).collect();
-        fields.sort_unstable_by(|one, other| {
-            let whole = || name_of(py, &one.1).cmp(&name_of(py, &other.1));
-            one.0.cmp(&other.0).then_with(whole)
-        });
-        self.fields
-            .extend(fields.into_iter().map(|(_, field)| field));
     }
 }

@@ -296,15 +296,16 @@ pub fn next_special(bytes: &[u8], mut at: usize) -> usize {
         }
         at += 16;
     }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(last) = bytes.last_chunk::<16>() {
+        // Overlapping what was looked at before.
+        let hits = specials(last) >> (at + 16 - bytes.len());
+        return at
+            .saturating_add(hits.trailing_zeros() as usize)
+            .min(bytes.len());
+    }
     while let Some(eight) = bytes[at..].first_chunk::<8>() {
-        let word = u64::from_le_bytes(*eight);
-        let quote = word ^ (ONES * b'"' as u64);
-        let slash = word ^ (ONES * b'\\' as u64);
-        // The lowest bit of each is right: a borrow can only run upwards.
-        let hits = (quote.wrapping_sub(ONES) & !quote)
-            | (slash.wrapping_sub(ONES) & !slash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        let hits = hits & HIGH;
+        let hits = specials_of_eight(u64::from_le_bytes(*eight));
         if hits != 0 {
             return at + (hits.trailing_zeros() / 8) as usize;
         }
@@ -314,6 +315,18 @@ pub fn next_special(bytes: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// The lowest bit that is set is the highest one of the first byte that is a quote, a backslash
+/// or a control character; those above it may be wrong, as a borrow runs upwards.
+#[inline]
+fn specials_of_eight(word: u64) -> u64 {
+    let quote = word ^ (ONES * u64::from(b'"'));
+    let slash = word ^ (ONES * u64::from(b'\\'));
+    let hits = (quote.wrapping_sub(ONES) & !quote)
+        | (slash.wrapping_sub(ONES) & !slash)
+        | (word.wrapping_sub(ONES * 0x20) & !word);
+    hits & HIGH
 }
 
 /// A bit for each byte that is a quote, a backslash or a control character. Sixteen bytes at a
