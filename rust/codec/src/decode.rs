@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyString};
 
 use crate::collector::Paused;
 use crate::errors::{Fail, Step};
-use crate::names::{NONE, Names, new_key};
+use crate::names::{NONE, Names};
 use crate::objects::{new_dict, new_int64, new_str};
 use crate::scan::Scanner;
 use crate::tagged::{self, Tagged};
@@ -16,19 +17,33 @@ use crate::values::{MAX_DEPTH, field_name_problem, is_special};
 /// 2**53: up to here every integer is a float64.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Decode the wire bytes of one Convex value.
+/// The value of wire bytes, as fresh Python objects.
 ///
-/// With `ints`, an int64 and a float64 without a fraction become plain `int`, from which a
-/// conversion to the user's types can make either.
+/// Args:
+///     data: one JSON text, in UTF-8.
+///     type: a msgspec Struct, dataclass, TypedDict, NamedTuple, pydantic model, or a list or
+///         union of them. A float64 without a fraction, and an int64, do for `int`;
+///         parts that the type leaves open (`Any`) get an `int` for both.
+///     root: how errors name the value.
+///
+/// Raises:
+///     InvalidValueError: it is no Convex value, or not what `type` says; `.path` tells where.
 #[pyfunction]
-#[pyo3(signature = (data, root = "value", ints = false))]
+#[pyo3(signature = (data, *, r#type = None, root = "value"))]
 pub fn decode<'py>(
     py: Python<'py>,
     data: &[u8],
+    r#type: Option<Bound<'py, PyAny>>,
     root: &str,
-    ints: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    read(py, data, ints).map_err(|fail| fail.into_py(py, root))
+    static CONVERT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let value = read(py, data, r#type.is_some()).map_err(|fail| fail.into_py(py, root))?;
+    match r#type {
+        None => Ok(value),
+        Some(kind) => CONVERT
+            .import(py, "convex_async.typed", "convert")?
+            .call1((value, kind, root)),
+    }
 }
 
 /// The value that is all of the text.
@@ -36,24 +51,30 @@ pub fn whole<'py>(py: Python<'py>, data: &[u8]) -> Result<Bound<'py, PyAny>, Fai
     read(py, data, false)
 }
 
+/// With `ints`, an int64 and a float64 without a fraction become plain `int`, from which a
+/// conversion to the user's types can make either.
 fn read<'py>(py: Python<'py>, data: &[u8], ints: bool) -> Result<Bound<'py, PyAny>, Fail> {
     let _paused = Paused::new(py);
     let mut decoder = Decoder {
         py,
         scanner: Scanner::new(data)?,
-        names: Names::new(),
+        names: Names::take(py),
         items: Vec::new(),
         ints,
     };
-    let value = decoder.value(0, NONE)?;
+    let value = decoder.value(0, NONE);
+    decoder.names.give_back();
+    let value = value?;
     decoder.scanner.end()?;
     Ok(value)
 }
 
+type Key<'py> = Bound<'py, PyString>;
+
 struct Decoder<'a, 'py> {
     py: Python<'py>,
     scanner: Scanner<'a>,
-    names: Names<'a, 'py>,
+    names: Names,
     /// The items so far of all arrays that are open.
     items: Vec<Bound<'py, PyAny>>,
     ints: bool,
@@ -66,8 +87,8 @@ impl<'a, 'py> Decoder<'a, 'py> {
         let py = self.py;
         match self.scanner.peek()? {
             b'"' => {
-                let text = self.scanner.string()?;
-                Ok(new_str(py, &text)?.into_any())
+                let text = self.scanner.content()?;
+                Ok(new_str(py, text)?.into_any())
             }
             b'{' => self.object(depth + 1, under),
             b'[' => self.array(depth + 1, under),
@@ -137,17 +158,18 @@ impl<'a, 'py> Decoder<'a, 'py> {
             return self.tagged(tag, depth);
         }
         check_depth(depth, start)?;
-        let dict = new_dict(self.py, self.names.width(under))?;
+        let py = self.py;
+        let dict = new_dict(py, self.names.width(under))?;
         let mut last = NONE;
         loop {
-            let (name, key) = self.name(under, last)?;
+            let (name, owned) = self.name(under, last)?;
             last = name;
-            self.scanner.expect(b':')?;
-            let value = match self.value(depth, last) {
-                Ok(value) => value,
+            let value = self.value(depth, name);
+            let key = owned.as_ref().unwrap_or_else(|| self.names.key(py, name));
+            match value {
+                Ok(value) => dict.set_item(key, value)?,
                 Err(fail) => return Err(fail.at(Step::Field(key.to_string()))),
-            };
-            dict.set_item(key, value)?;
+            }
             if !self.scanner.more(b'}')? {
                 self.names.set_width(under, dict.len());
                 return Ok(dict.into_any());
@@ -155,34 +177,27 @@ impl<'a, 'py> Decoder<'a, 'py> {
         }
     }
 
-    /// The next name of an object, most often the one that followed the last time.
+    /// The next name of an object, most often the one that followed the last time, and its colon;
+    /// the key itself if it is not among the names.
     #[inline]
-    fn name(&mut self, under: usize, last: usize) -> Result<(usize, Bound<'py, PyString>), Fail> {
+    fn name(&mut self, under: usize, last: usize) -> Result<(usize, Option<Key<'py>>), Fail> {
         self.scanner.peek()?;
         if let Some((name, length)) = self.names.expected(under, last, self.scanner.rest()) {
             self.scanner.at += length;
-            return Ok((name, self.names.key(name).clone()));
+            return Ok((name, None));
         }
         let start = self.scanner.at;
         let text = self.scanner.string()?;
-        if let Cow::Borrowed(text) = text
-            && let Some(name) = self.names.find(text)
-        {
+        let check = || match field_name_problem(&text) {
+            Some(problem) => Err(Fail::wire(problem, start)),
+            None => Ok(()),
+        };
+        let (name, key) = self.names.find(self.py, &text, check)?;
+        if name != NONE {
             self.names.follows(under, last, name);
-            return Ok((name, self.names.key(name).clone()));
         }
-        if let Some(problem) = field_name_problem(&text) {
-            return Err(Fail::wire(problem, start));
-        }
-        let key = new_key(self.py, &text)?;
-        if let Cow::Borrowed(text) = text {
-            let quoted = self.scanner.since(start);
-            if let Some(name) = self.names.remember(text, quoted, &key) {
-                self.names.follows(under, last, name);
-                return Ok((name, key));
-            }
-        }
-        Ok((NONE, key))
+        self.scanner.expect(b':')?;
+        Ok((name, key))
     }
 
     /// An object whose first name begins with `$`: a tagged value if it stays the only name.

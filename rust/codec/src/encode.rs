@@ -19,9 +19,20 @@ use crate::values::is_special;
 /// Integers beyond ±2**53 have no exact float64 for each of them.
 const MAX_SAFE: i64 = 1 << 53;
 
-/// Encode one Convex value as canonical wire bytes.
+/// The canonical wire bytes of a Convex value: sorted fields, no blanks, ECMAScript numbers.
+///
+/// Equal values have equal bytes, so the bytes serve as their identity.
+///
+/// Args:
+///     value: what `values.py` lists, and what coerces to it.
+///     root: how errors name the value.
+///     max_depth: containers within containers that it may have.
+///
+/// Raises:
+///     UnsupportedTypeError: a part of it has no Convex form; `.path` tells which.
+///     InvalidValueError: a part is out of range, badly named, too deep, or has a surrogate.
 #[pyfunction]
-#[pyo3(signature = (value, root = "value", max_depth = 64))]
+#[pyo3(signature = (value, *, root = "value", max_depth = 64))]
 pub fn encode<'py>(
     value: &Bound<'py, PyAny>,
     root: &str,

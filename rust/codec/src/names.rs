@@ -1,122 +1,184 @@
-//! The field names of one text: documents of a list share theirs, and most often their order.
+//! The field names that were read lately: documents of a list share theirs, and most often their
+//! order; and so do the texts that come one after the other.
 
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::objects::{new_str, utf8};
+use crate::objects::new_str;
 
 /// The name of the outermost value, and of what is not remembered.
 pub const NONE: usize = 0;
-const SLOTS: usize = 512;
+/// Twice as many as names, so that a search ends soon.
+const SLOTS: usize = 2048;
 const MOST: usize = 1024;
-const LONGEST: usize = 64;
+/// How much text of a name is kept.
+const ROOM: usize = 64;
 
 /// What is known about objects that stand under a name, and about what follows a name.
-struct Name<'a, 'py> {
-    text: &'a str,
-    /// The name in the text, with its quotes.
-    quoted: &'a [u8],
-    key: Bound<'py, PyString>,
+struct Name {
+    /// `"name":`, as it stands in a text without blanks, and how long that is.
+    text: [u8; ROOM],
+    length: usize,
     /// The name that came after it in its object the last time.
     next: usize,
     /// The first name of the last object that stood under it, and how many there were.
     child: usize,
     width: usize,
+    key: Py<PyString>,
 }
 
-pub struct Names<'a, 'py> {
-    known: Vec<Name<'a, 'py>>,
+#[derive(Default)]
+pub struct Names {
+    known: Vec<Name>,
     slots: Vec<u16>,
 }
 
-impl<'a, 'py> Names<'a, 'py> {
-    pub fn new() -> Self {
-        Self {
-            known: Vec::new(),
-            slots: Vec::new(),
+/// Of several threads that decode, one has them; the others begin with none.
+static IDLE: Mutex<Option<Names>> = Mutex::new(None);
+
+impl Names {
+    /// The names kept from before, or none.
+    pub fn take(py: Python<'_>) -> Self {
+        let idle = IDLE.try_lock().ok().and_then(|mut idle| idle.take());
+        idle.unwrap_or_else(|| {
+            let mut names = Self {
+                known: Vec::with_capacity(32),
+                slots: vec![0; SLOTS],
+            };
+            let _ = names.push("", PyString::new(py, "").unbind());
+            names
+        })
+    }
+
+    /// Keep them for the next text.
+    pub fn give_back(self) {
+        if self.known.len() < MOST
+            && let Ok(mut idle) = IDLE.try_lock()
+        {
+            let before = idle.replace(self);
+            drop(idle);
+            drop(before);
         }
     }
 
     /// How many fields the last object under this name had.
     pub fn width(&self, under: usize) -> usize {
-        self.known.get(under).map_or(0, |name| name.width)
+        self.known[under].width
     }
 
     pub fn set_width(&mut self, under: usize, width: usize) {
-        if let Some(name) = self.known.get_mut(under) {
-            name.width = width;
-        }
+        self.known[under].width = width;
     }
 
-    /// The name to be expected after `last`, if the text goes on with it, and its length there.
+    /// The name to be expected after `last`, if the text goes on with it and a colon, and the
+    /// length of both.
     #[inline]
     pub fn expected(&self, under: usize, last: usize, text: &[u8]) -> Option<(usize, usize)> {
-        let name = if last == NONE {
-            self.known.get(under)?.child
+        let place = if last == NONE {
+            self.known[under].child
         } else {
-            self.known.get(last)?.next
+            self.known[last].next
         };
-        let quoted = self.known.get(name)?.quoted;
-        (name != NONE && text.starts_with(quoted)).then_some((name, quoted.len()))
+        let name = &self.known[place];
+        (place != NONE && name.begins(text)).then_some((place, name.length))
     }
 
     /// Remember that this name came after `last`, or first.
     pub fn follows(&mut self, under: usize, last: usize, name: usize) {
         if last != NONE {
             self.known[last].next = name;
-        } else if let Some(above) = self.known.get_mut(under) {
-            above.child = name;
+        } else {
+            self.known[under].child = name;
         }
     }
 
-    /// The key of a name that `expected` or `find` gave.
+    /// The key of a name that is not NONE.
     #[inline]
-    pub fn key(&self, name: usize) -> &Bound<'py, PyString> {
-        &self.known[name].key
+    pub fn key<'py>(&self, py: Python<'py>, name: usize) -> &Bound<'py, PyString> {
+        self.known[name].key.bind(py)
     }
 
-    /// A name that is remembered.
-    pub fn find(&self, text: &str) -> Option<usize> {
-        let found = usize::from(*self.slots.get(slot_of(text.as_bytes(), SLOTS))?);
-        (found != NONE && self.known[found].text == text).then_some(found)
-    }
-
-    /// Remember a name; None if it is too long, or there are too many.
-    pub fn remember(
+    /// The place of a name that is a field's, and `check` says which one is; NONE and the key if
+    /// it is too long to be remembered, or there are too many.
+    pub fn find<'py, E: From<PyErr>>(
         &mut self,
-        text: &'a str,
-        quoted: &'a [u8],
-        key: &Bound<'py, PyString>,
-    ) -> Option<usize> {
-        if self.known.is_empty() {
-            self.slots = vec![0; SLOTS];
-            self.known.reserve(24);
-            self.push("", b"", key);
+        py: Python<'py>,
+        text: &str,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(usize, Option<Bound<'py, PyString>>), E> {
+        let mut slot = slot_of(text.as_bytes());
+        loop {
+            let place = usize::from(self.slots[slot]);
+            if place == NONE {
+                break;
+            }
+            if self.known[place].is(text) {
+                return Ok((place, None));
+            }
+            slot = (slot + 1) % SLOTS;
         }
-        if text.len() > LONGEST || self.known.len() == MOST {
-            return None;
+        check()?;
+        let key = new_str(py, text)?;
+        let place = self.known.len();
+        if place < MOST && self.push(text, key.clone().unbind()) {
+            self.slots[slot] = place as u16; // below MOST
+            return Ok((place, None));
         }
-        let name = self.push(text, quoted, key);
-        self.slots[slot_of(text.as_bytes(), SLOTS)] = name as u16; // below MOST
-        Some(name)
+        Ok((NONE, Some(key)))
     }
 
-    fn push(&mut self, text: &'a str, quoted: &'a [u8], key: &Bound<'py, PyString>) -> usize {
+    /// False if the name is too long.
+    fn push(&mut self, name: &str, key: Py<PyString>) -> bool {
+        let length = name.len() + 3;
+        let mut text = [0; ROOM];
+        let Some(quoted) = text.get_mut(..length) else {
+            return false;
+        };
+        quoted[0] = b'"';
+        quoted[1..length - 2].copy_from_slice(name.as_bytes());
+        quoted[length - 2..].copy_from_slice(b"\":");
         self.known.push(Name {
             text,
-            quoted,
-            key: key.clone(),
+            length,
             next: NONE,
             child: NONE,
             width: 0,
+            key,
         });
-        self.known.len() - 1
+        true
     }
 }
 
-fn slot_of(text: &[u8], slots: usize) -> usize {
+impl Name {
+    /// Whether the text begins with it, in steps of eight bytes: a call of `memcmp` takes longer.
+    #[inline]
+    fn begins(&self, text: &[u8]) -> bool {
+        let mut at = 0;
+        while let (Some(ours), Some(theirs)) = (
+            self.text[at..].first_chunk::<8>(),
+            text[at..].first_chunk::<8>(),
+        ) {
+            let differ = u64::from_le_bytes(*ours) ^ u64::from_le_bytes(*theirs);
+            let left = self.length - at;
+            if left <= 8 {
+                return differ << (64 - 8 * left) == 0;
+            }
+            if differ != 0 {
+                return false;
+            }
+            at += 8;
+        }
+        text.starts_with(&self.text[..self.length])
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.text[1..self.length - 2] == *name.as_bytes()
+    }
+}
+
+fn slot_of(text: &[u8]) -> usize {
     let word = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |eight| u64::from_le_bytes(*eight));
     let mixed = match text.len() {
         8.. => word(text.first_chunk()).rotate_left(23) ^ word(text.last_chunk()),
@@ -125,34 +187,5 @@ fn slot_of(text: &[u8], slots: usize) -> usize {
             .fold(0, |word, &byte| (word << 8) | u64::from(byte)),
     };
     let mixed = (mixed ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as usize % slots
-}
-
-const SHARED: usize = 1024;
-
-/// The keys of texts decoded before, made once: a `str` remembers its hash.
-static KEYS: Mutex<Vec<Option<Py<PyString>>>> = Mutex::new(Vec::new());
-
-/// A `str` for a name that is a field's; short ones are shared between decodes.
-pub fn new_key<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> {
-    // Another thread in here, or a finalizer that decodes: go without.
-    if text.len() <= LONGEST
-        && let Ok(mut keys) = KEYS.try_lock()
-    {
-        if keys.is_empty() {
-            keys.resize_with(SHARED, || None);
-        }
-        let slot = &mut keys[slot_of(text.as_bytes(), SHARED)];
-        if let Some(key) = slot
-            && utf8(key.bind(py)) == Some(text)
-        {
-            return Ok(key.clone_ref(py).into_bound(py));
-        }
-        let key = new_str(py, text)?;
-        let before = slot.replace(key.clone().unbind());
-        drop(keys);
-        drop(before);
-        return Ok(key);
-    }
-    new_str(py, text)
+    (mixed >> 32) as usize % SLOTS
 }

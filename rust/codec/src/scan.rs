@@ -9,6 +9,8 @@ use crate::number::{decimal, eight_digits};
 pub struct Scanner<'a> {
     text: &'a str,
     pub at: usize,
+    /// The content of the last string that has escapes.
+    unescaped: String,
 }
 
 impl<'a> Scanner<'a> {
@@ -16,18 +18,16 @@ impl<'a> Scanner<'a> {
     pub fn new(data: &'a [u8]) -> Result<Self, Fail> {
         let text = simdutf8::compat::from_utf8(data)
             .map_err(|error| Fail::wire("not UTF-8", error.valid_up_to()))?;
-        Ok(Self { text, at: 0 })
+        Ok(Self {
+            text,
+            at: 0,
+            unescaped: String::new(),
+        })
     }
 
     #[inline]
     fn bytes(&self) -> &'a [u8] {
         self.text.as_bytes()
-    }
-
-    /// The text from a place to the present one.
-    #[inline]
-    pub fn since(&self, start: usize) -> &'a [u8] {
-        &self.bytes()[start..self.at]
     }
 
     /// The text from the present place on.
@@ -181,25 +181,47 @@ impl<'a> Scanner<'a> {
     /// Consume a string, whose opening quote is next, and give its content.
     #[inline]
     pub fn string(&mut self) -> Result<Cow<'a, str>, Fail> {
+        Ok(match self.whole_string()? {
+            Some(content) => Cow::Borrowed(content),
+            None => Cow::Owned(self.unescaped.clone()),
+        })
+    }
+
+    /// As `string`, but until the next one only.
+    #[inline]
+    pub fn content(&mut self) -> Result<&str, Fail> {
+        Ok(match self.whole_string()? {
+            Some(content) => content,
+            None => &self.unescaped,
+        })
+    }
+
+    /// Consume a string; None if it has escapes: then its content is in `unescaped`.
+    #[inline]
+    fn whole_string(&mut self) -> Result<Option<&'a str>, Fail> {
         self.expect(b'"')?;
         let start = self.at;
         self.plain_run()?;
         if self.bytes()[self.at] == b'"' {
             self.at += 1;
-            return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
+            return Ok(Some(&self.text[start..self.at - 1]));
         }
-        let mut content = String::with_capacity(2 * (self.at - start) + 64);
-        content.push_str(&self.text[start..self.at]);
-        loop {
-            if self.bytes()[self.at] == b'"' {
-                self.at += 1;
-                return Ok(Cow::Owned(content));
-            }
-            content.push(self.escape()?);
+        self.unescape(start)?;
+        Ok(None)
+    }
+
+    fn unescape(&mut self, start: usize) -> Result<(), Fail> {
+        self.unescaped.clear();
+        self.unescaped.push_str(&self.text[start..self.at]);
+        while self.bytes()[self.at] != b'"' {
+            let character = self.escape()?;
+            self.unescaped.push(character);
             let run = self.at;
             self.plain_run()?;
-            content.push_str(&self.text[run..self.at]);
+            self.unescaped.push_str(&self.text[run..self.at]);
         }
+        self.at += 1;
+        Ok(())
     }
 
     /// Move to the next quote or backslash.
