@@ -1,78 +1,234 @@
-"""The official clients, unchanged, against the local deployment; ours sees what they do."""
+"""The official clients, unchanged, against the local deployment: what all of them can do."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from convex_async import ConvexClient
+from convex_async.codec import same
 from convex_async.local import LocalDeployment
-from tests.integration.backend import make_functions
-from tests.interop.official import npm, pypi, started
+from tests.interop.backend import make_functions
+from tests.interop.official import ABSENT, Failed, Peer, npm, patiently, pypi, rust, started
 
-VALUES = ("null", "bool", "text", "list", "object", "int64", "bytes", "zero", "nan")
+Scenario = Callable[[Peer, LocalDeployment], Awaitable[None]]
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]  # for a first `npm ci`
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.timeout(900),  # for a first `npm ci` and `cargo build`
+    pytest.mark.usefixtures("node_modules", "rust_peer"),
+]
 
-
-async def check(command: list[str], name: str) -> None:
-    """An official client adds a note and sees ours; then its two kinds make all their calls."""
-    told: defaultdict[str, list[Any]] = defaultdict(list)
-    async with (
-        LocalDeployment(make_functions()) as deployment,
-        ConvexClient(deployment.url) as client,
-        client.subscribe("notes:list") as notes,
-        started(command, deployment.url) as program,
-    ):
-        async for what, value in program.events():
-            told[what].append(value)
-            if what == "ready":
-                seen = await notes.until(lambda notes: len(notes) == 1, timeout=10)
-                assert seen[0]["text"] == name
-                await client.mutation("notes:add", {"text": "from here"})
-        await program.succeeded()
-    assert told["update"][-1] == [name, "from here"]
-    assert told["same"] == [dict.fromkeys(VALUES, True)] * 2
-    assert told["error"] == [{"code": "EMPTY"}] * 2
-    assert told["mutation"] == [None] * 2
-    assert told["query"] == [2] * 2
+LIVE: dict[str, Callable[[], list[str]]] = {
+    "npm-ConvexClient": lambda: npm("simple"),
+    "npm-BaseConvexClient": lambda: npm("base"),
+    "PyPI-ConvexClient": lambda: pypi("socket"),
+    "Rust-ConvexClient": rust,
+}
+HTTP: dict[str, Callable[[], list[str]]] = {
+    "npm-ConvexHttpClient": lambda: npm("http"),
+    "PyPI-ConvexHttpClient": lambda: pypi("http"),
+}
+ALL = {**LIVE, **HTTP}
 
 
-async def test_pypi_clients() -> None:
-    await check(pypi("pypi_smoke.py"), "from PyPI")
+def clients(commands: dict[str, Callable[[], list[str]]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("command", commands.values(), ids=commands)
 
 
-@pytest.mark.usefixtures("node_modules")
-async def test_npm_clients() -> None:
-    await check(npm("smoke.cjs"), "from npm")
+async def run(command: Callable[[], list[str]], scenario: Scenario) -> None:
+    """Run a scenario with a client and a deployment of its own."""
+
+    async def attempt() -> None:
+        async with (
+            LocalDeployment(make_functions()) as deployment,
+            started(command(), deployment) as peer,
+        ):
+            await scenario(peer, deployment)
+
+    await patiently(command(), attempt)
 
 
-@pytest.mark.usefixtures("node_modules")
-async def test_all_clients_see_the_same_states() -> None:
-    async with (
-        LocalDeployment(make_functions()) as deployment,
-        ConvexClient(deployment.url) as client,
-        client.subscribe("notes:list") as ours,
-        started(pypi("pypi_peer.py"), deployment.url) as python,
-        started(npm("peer.cjs"), deployment.url) as javascript,
-    ):
-        events = [python.events(), javascript.events()]
-        expected: list[str] = []
-        for writer in ("python", "javascript", "ours", "python", "javascript"):
-            # Nobody writes before all have told, so that no client may skip a state.
-            states = [[note["text"] for note in await anext(ours)]]
-            states += [(await anext(told))[1] for told in events]
-            assert states == [expected] * 3
-            expected = [*expected, f"{writer}-{len(expected)}"]
-            await python.order(f"write {expected[-1]}" if writer == "python" else "wait")
-            if writer == "javascript":
-                await javascript.order(f"write {expected[-1]}")
-            elif writer == "ours":
-                await client.mutation("notes:add", {"text": expected[-1]})
-        for told in events:
-            assert (await anext(told))[1] == expected
-        for program in (python, javascript):
-            await program.order("stop")
-            await program.succeeded()
+async def refreshed(peer: Peer, command: Callable[[], list[str]]) -> None:
+    """Wait for the fresh token that npm's live clients ask for once the first is confirmed."""
+    if command()[0] == "node" and command()[-1] != "http":
+        while len(peer.forced) < 2:
+            await peer.mutation("log:append", {"line": "meanwhile"})
+
+
+VALUES: list[Any] = [
+    None,
+    True,
+    "é\u2028🙂\x00",
+    "",
+    0,
+    -1.5,
+    1e308,
+    5e-324,
+    2**53,
+    {"$float": "AAAAAAAA+H8="},  # NaN
+    {"$float": "AAAAAAAA8H8="},  # Infinity
+    {"$float": "AAAAAAAA8P8="},  # -Infinity
+    {"$float": "AAAAAAAAAIA="},  # -0.0
+    {"$integer": "AAAAAAAAAAA="},
+    {"$integer": "//////////8="},
+    {"$integer": "AAAAAAAAAIA="},  # -2**63
+    {"$integer": "/////////38="},  # 2**63 - 1
+    {"$bytes": ""},
+    {"$bytes": "AP8="},
+    [],
+    [1, [2, []]],
+    {},
+    {"a b": {"~": {"$integer": "KgAAAAAAAAA="}}, "_x": [{}]},
+]
+
+
+@clients(ALL)
+async def test_every_type_of_value_goes_there_and_back(command: Callable[[], list[str]]) -> None:
+    async def scenario(peer: Peer, _: LocalDeployment) -> None:
+        back = await peer("action", "values:echo", args={"value": VALUES})
+        for sent, got in zip(VALUES, back, strict=True):
+            assert same(json.dumps(sent).encode(), json.dumps(got).encode()), (sent, got)
+
+    await run(command, scenario)
+
+
+@clients(ALL)
+async def test_calls_and_their_errors(command: Callable[[], list[str]]) -> None:
+    async def scenario(peer: Peer, _: LocalDeployment) -> None:
+        assert await peer.query("log:read") == []
+        assert await peer.mutation("log:append", {"line": "one"}) == 1
+        assert await peer.query("log:read") == ["one"]
+        with pytest.raises(Failed) as caught:
+            await peer.mutation("log:append", {"line": ""})
+        assert caught.value.data == {"code": "EMPTY", "at": 1.5}
+        for data in (None, 0, "", [{"$integer": "AQAAAAAAAAA="}]):
+            with pytest.raises(Failed) as caught:
+                await peer("action", "values:fail", args={"data": data})
+            assert caught.value.data == data
+        for order in (("query", "values:broken"), ("mutation", "log:nowhere"), ("action", "a:b")):
+            with pytest.raises(Failed) as caught:
+                await peer(*order, args={})
+            assert caught.value.data is ABSENT
+        assert await peer.query("log:read") == ["one"]
+
+    await run(command, scenario)
+
+
+@clients(ALL)
+async def test_pages(command: Callable[[], list[str]]) -> None:
+    async def scenario(peer: Peer, deployment: LocalDeployment) -> None:
+        await deployment.run("items:fill", {"count": 5.0, "size": 1.0})
+        numbers: list[list[float]] = []
+        cursor, is_done = None, False
+        while not is_done:
+            options = {"numItems": 2, "cursor": cursor}
+            page = await peer.query("items:page", {"paginationOpts": options})
+            numbers.append([item["number"] for item in page["page"]])
+            cursor, is_done = page["continueCursor"], page["isDone"]
+        assert [number for page in numbers for number in page] == [0, 1, 2, 3, 4]
+        assert numbers[:2] == [[0, 1], [2, 3]]
+
+    await run(command, scenario)
+
+
+@clients(ALL)
+async def test_users(command: Callable[[], list[str]]) -> None:
+    async def scenario(peer: Peer, deployment: LocalDeployment) -> None:
+        peer.tokens = lambda _: deployment.issue_token("ada")
+        assert await peer.query("users:me") is None
+        await peer("auth")
+        assert await peer.query("users:me", {"attempt": 1}) == "ada"
+        await refreshed(peer, command)
+        await peer("logout")
+        assert await peer.query("users:me", {"attempt": 2}) is None
+
+    await run(command, scenario)
+
+
+@clients(ALL)
+async def test_admins(command: Callable[[], list[str]]) -> None:
+    async def scenario(peer: Peer, deployment: LocalDeployment) -> None:
+        with pytest.raises(Failed):
+            await peer.query("users:secret", {"attempt": 1})
+        await peer("admin", key=deployment.admin_key)
+        assert await peer.query("users:secret", {"attempt": 2}) == "secret"
+        assert await peer.query("users:me") is None
+
+    await run(command, scenario)
+
+
+@clients({name: ALL[name] for name in ALL if not name.startswith("PyPI")})
+async def test_admins_who_act_as_a_user(command: Callable[[], list[str]]) -> None:
+    async def scenario(peer: Peer, deployment: LocalDeployment) -> None:
+        user = {"issuer": "https://issuer.example", "subject": "ada", "tokenIdentifier": "i|ada"}
+        await peer("admin", key=deployment.admin_key, user=user)
+        assert await peer.query("users:me") == "ada"
+
+    await run(command, scenario)
+
+
+@clients(LIVE)
+async def test_live_updates(command: Callable[[], list[str]]) -> None:
+    async def scenario(peer: Peer, deployment: LocalDeployment) -> None:
+        await peer("subscribe", "log:read", args={})
+        assert await peer.next() == []
+        await deployment.run("log:append", {"line": "one"})
+        assert await peer.next() == ["one"]
+        await peer.mutation("log:append", {"line": "two"})
+        assert await peer.next() == ["one", "two"]
+
+    await run(command, scenario)
+
+
+@clients(LIVE)
+async def test_a_query_that_fails_and_recovers(command: Callable[[], list[str]]) -> None:
+    async def scenario(peer: Peer, deployment: LocalDeployment) -> None:
+        await peer("subscribe", "log:strict", args={})
+        assert await peer.next() == 0
+        await deployment.run("log:append", {"line": "bad"})
+        with pytest.raises(Failed) as caught:
+            await peer.next()
+        assert caught.value.data == {"code": "BAD"}
+        await deployment.run("log:append", {"line": "good"})
+        assert await peer.next() == 2
+
+    await run(command, scenario)
+
+
+@clients(LIVE)
+async def test_a_lost_socket(command: Callable[[], list[str]]) -> None:
+    async def scenario(peer: Peer, deployment: LocalDeployment) -> None:
+        await peer("subscribe", "log:read", args={})
+        assert await peer.next() == []
+        for number in range(2):
+            faults = deployment.faults
+            assert (faults.drop() if number == 0 else faults.close(1001, "going away")) == 1
+            await deployment.run("log:append", {"line": str(number)})
+            assert len(await peer.next()) == number + 1
+        assert await peer.mutation("log:append", {"line": "2"}) == 3
+
+    await run(command, scenario)
+
+
+# The one of PyPI has no fetcher, and fails what is under way.
+@clients({name: LIVE[name] for name in LIVE if not name.startswith("PyPI")})
+async def test_a_user_whose_token_expires(command: Callable[[], list[str]]) -> None:
+    async def scenario(peer: Peer, deployment: LocalDeployment) -> None:
+        peer.tokens = lambda _: deployment.issue_token("ada", n=len(peer.forced))
+        await peer("auth")
+        await peer("subscribe", "users:me", args={})
+        while await peer.next() != "ada":
+            pass
+        await refreshed(peer, command)
+        assert await peer.mutation("log:append", {"line": "one"}) >= 1
+        assert peer.forced == [False, True][: len(peer.forced)]
+        asked = len(peer.forced)
+        assert deployment.faults.expire_auth() == 1
+        assert await peer.mutation("log:append", {"line": "two"}) >= 2
+        assert await peer.query("users:me", {"attempt": 1}) == "ada"
+        assert peer.forced[asked:][:1] == [True]
+
+    await run(command, scenario)

@@ -98,6 +98,18 @@ async def test_formats(http: Http, format: str | None, header: str | None, plain
     assert answer == (200, {"status": "success", "value": PLAIN if plain else VALUES})
 
 
+@pytest.mark.parametrize("format", ["json", "convex_encoded_json"])
+async def test_numbers_are_written_with_a_fraction(http: Http, format: str) -> None:
+    value = '{"a":[0,-7,1.5,1e+300],"b":"1, 2 \\" 3","c":{"$integer":"AQAAAAAAAAA="}}'
+    body = f'{{"path":"notes:echo","args":{{"value":{value}}},"format":"{format}"}}'
+    headers = {"Content-Type": "application/json"}
+    url = f"{http.deployment.url}/api/action"
+    async with http.session.post(url, data=body, headers=headers) as response:
+        text = await response.text()
+    assert '"a":[0.0,-7.0,1.5,1e+300]' in text
+    assert '"b":"1, 2 \\" 3"' in text
+
+
 async def test_an_unknown_format_is_found_after_the_call(http: Http) -> None:
     status, body = await http.call("mutation", "notes:add", {"text": "1"}, format="xml")
     assert (status, body["code"]) == (400, "BadFormat")

@@ -37,7 +37,6 @@ async def test_a_ping_frame_comes_at_once_and_ping_messages_when_nothing_else_do
                 frame = await wire.socket.receive()
                 kinds.append(frame.type)
         assert set(kinds[:-1]) == {WSMsgType.PING}
-        assert len(kinds) > 2
         assert json.loads(frame.data) == {"type": "Ping"}
 
 

@@ -5,6 +5,7 @@ Source: convex-backend crates/local_backend/src/public_api.rs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ FORMATS = {
 }
 # Bytes of a request (convex-backend: MAX_BACKEND_PUBLIC_API_REQUEST_SIZE).
 MAX_BODY = 16 * 2**20 + 2000
+_STRING_OR_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*')
 API_SPEC = "_system/cli/modules:apiSpec"
 
 CLIENT_VERSION: web.RequestKey[ClientVersion] = web.RequestKey("client_version", ClientVersion)
@@ -247,7 +249,18 @@ def _outcome(run: Run | FunctionProblem, is_plain: bool) -> dict[str, Any]:
 
 
 def _exported(value: bytes, is_plain: bool) -> msgspec.Raw:
-    return msgspec.Raw(to_plain_json(value) if is_plain else value)
+    """A value in an answer; numbers are written as the real server's serde_json does.
+
+    All are float64, so that they have a fraction or an exponent. PyPI's HTTP client takes no
+    others: an integer of JSON is not a Convex value to it.
+    """
+    text = to_plain_json(value) if is_plain else value
+    return msgspec.Raw(_STRING_OR_NUMBER.sub(_with_fraction, text))
+
+
+def _with_fraction(match: re.Match[bytes]) -> bytes:
+    token = match[0]
+    return token + b".0" if token.removeprefix(b"-").isdigit() else token
 
 
 async def _body(request: web.Request, type: type[T]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -24,6 +24,7 @@ from convex_async.protocol.messages import (
     StateVersion,
     Transition,
     TransitionChunk,
+    parse_timestamp,
 )
 from convex_async.protocol.server import Close, ServerProtocol
 
@@ -71,7 +72,7 @@ class SyncSocket:
         self._thawed = asyncio.Event()
         self._thawed.set()
         self._skew_next = False
-        self._held: list[ServerMessage] = []
+        self._held: list[MutationResponse | ActionResponse] = []
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._last_sent = time.monotonic()
@@ -215,9 +216,17 @@ class SyncSocket:
                 case _:
                     yield message
             if isinstance(message, Transition):
-                # Every response is followed by a transition, so that none is held for ever.
-                held, self._held = self._held, []
-                yield from held
+                yield from self._released(message)
+
+    def _released(self, transition: Transition) -> Sequence[ServerMessage]:
+        """The responses that were held back until this transition, which shows what they did."""
+        shown = parse_timestamp(transition.end_version.ts)
+        released = [held for held in self._held if _commit_ts(held) <= shown]
+        self._held = [held for held in self._held if _commit_ts(held) > shown]
+        if released:
+            # As after every response; npm's client waits for it.
+            self._protocol.schedule_transition()
+        return released
 
     def _parts(self, message: ServerMessage) -> list[bytes]:
         frame = encode_message(message)
@@ -247,6 +256,13 @@ class SyncSocket:
         task = self._group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _commit_ts(response: MutationResponse | ActionResponse) -> int:
+    """The commit of a mutation; 0 of what committed nothing."""
+    if isinstance(response, ActionResponse) or response.ts is None:
+        return 0
+    return parse_timestamp(response.ts)
 
 
 def _cut(text: bytes, size: int) -> Iterator[str]:

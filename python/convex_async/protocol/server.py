@@ -256,6 +256,10 @@ class ServerProtocol:
             query.is_valid = False
             self._update_due = True
 
+    def schedule_transition(self) -> None:
+        """A transition is due, though nothing has changed."""
+        self._update_due = True
+
     # What was done
 
     def mutation_done(self, outcome: Outcome, ts: int | None) -> None:
