@@ -50,6 +50,17 @@ def all_payloads() -> dict[str, bytes]:
     return recorded | {f"messages_{count}": wire(messages(count)) for count in SIZES}
 
 
+def transition(value: bytes) -> bytes:
+    """A frame that brings a query a new value, as a deployment writes it."""
+    version = b'{"querySet":1,"identity":0,"ts":"%s"}'
+    update = b'{"type":"QueryUpdated","queryId":0,"value":%s,"logLines":[],"journal":null}' % value
+    return (
+        b'{"type":"Transition","startVersion":%s,"endVersion":%s,"modifications":[%s],'
+        b'"clientClockSkew":null,"serverTs":null}'
+        % (version % b"AQAAAAAAAAA=", version % b"AgAAAAAAAAA=", update)
+    )
+
+
 def changed(value: list[dict[str, Any]]) -> bytes:
     """The list with another body in the middle."""
     after = [dict(one) for one in value]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benches.chart import chart
 from benches.payloads import all_payloads
-from benches.ways import Ways, changes, decoding, encoding, others
+from benches.ways import Ways, changes, decoding, encoding, frames, others
 
 ROUND = 0.004  # seconds that one way runs in one round
 
@@ -66,7 +66,7 @@ def main() -> None:
     for name, data in all_payloads().items():
         cases[f"decode {name}"] = decoding(data)
         cases[f"encode {name}"] = encoding(data)
-    cases |= changes(1000) | others(1000)
+    cases |= changes(1000) | frames() | others(1000)
     results = {}
     lines = [
         f"CPython {platform.python_version()}, {platform.machine()}, medians of "

@@ -10,8 +10,9 @@ import convex
 import msgspec
 import orjson
 
-from benches.payloads import changed, messages, shifted, wire
+from benches.payloads import changed, messages, shifted, transition, wire
 from convex_async import _codec, codec
+from convex_async.protocol.messages import QueryUpdated, Transition
 
 Ways = dict[str, Callable[[], object]]
 
@@ -85,6 +86,27 @@ def changes(count: int) -> dict[str, Ways]:
     return {
         f"changes_1_of_{count}": whole | {"convex_async": there_and_back(changed(before))},
         f"changes_insert_delete_{count}": whole | {"convex_async": there_and_back(shifted(before))},
+    }
+
+
+def frames() -> dict[str, Ways]:
+    """A frame with one new value, from the socket's bytes to the value that a user gets."""
+
+    def read(frame: bytes) -> object:
+        message = decoder.decode(frame)
+        assert type(message) is Transition
+        (update,) = message.modifications
+        assert type(update) is QueryUpdated
+        return codec.decode(bytes(update.value))
+
+    def both(value: bytes) -> Ways:
+        frame = transition(value)
+        return {"orjson": lambda: orjson.loads(frame), "convex_async": lambda: read(frame)}
+
+    decoder = codec.FrameDecoder(limit=1 << 20)
+    return {
+        f"frame {name}": both(wire(value))
+        for name, value in (("number", 1.0), ("message", messages(1)[0]), ("100", messages(100)))
     }
 
 
