@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from convex_async.local import LocalDeployment
+from convex_async.local import LocalDeployment, Response
 from convex_async.protocol.messages import format_timestamp, parse_timestamp
 from tests.integration.backend import make_functions
 
@@ -30,6 +30,10 @@ def functions() -> Any:
     @functions.internal_query("admin/users:secret")
     async def secret(ctx: Any) -> str:
         return "secret"
+
+    @functions.http_action("POST", "/hooks/*")
+    async def hook(ctx: Any, request: Any) -> Response:
+        return Response()
 
     @functions.query("notes:latest")
     async def latest(ctx: Any) -> Any:
@@ -194,7 +198,9 @@ async def test_the_specification_is_for_an_admin_alone(http: Http) -> None:
     assert (status, body["status"]) == (200, "error")
     admin = {"Authorization": f"Convex {http.deployment.admin_key}"}
     _, body = await http.call("query", spec, {}, headers=admin)
-    kinds = {entry["identifier"]: entry["functionType"] for entry in body["value"]}
+    *entries, action = body["value"]
+    assert action == {"functionType": "HttpAction", "method": "POST", "path": "/hooks/*"}
+    kinds = {entry["identifier"]: entry["functionType"] for entry in entries}
     assert kinds["notes.js:add"] == "Mutation"
     assert kinds["admin/users.js:secret"] == "Query"
 

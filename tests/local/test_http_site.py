@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from typing import Any
@@ -145,13 +146,23 @@ async def test_files_that_there_are_not(
         assert (response.status, (await response.json())["code"]) == (status, code)
 
 
-async def test_an_upload_url_is_good_for_nothing_else(
-    deployment: LocalDeployment, session: aiohttp.ClientSession
+async def test_an_upload_url_takes_files_for_an_hour(
+    deployment: LocalDeployment,
+    session: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    url = f"{deployment.url}/api/storage/upload?token=nonsense"
-    async with session.post(url, data=DATA) as response:
-        told = (response.status, (await response.json())["code"])
-        assert told == (401, "StorageTokenInvalid")
+    async def upload(url: str) -> tuple[int, str | None]:
+        async with session.post(url, data=DATA) as response:
+            return response.status, (await response.json()).get("code")
+
+    url = await deployment.run("files:start")
+    assert await upload(url) == (200, None)
+    assert await upload(url) == (200, None)
+    later = time.monotonic() + 3601
+    monkeypatch.setattr("convex_async.local.storage.time.monotonic", lambda: later)
+    assert await upload(url) == (401, "StorageTokenExpired")
+    nowhere = f"{deployment.url}/api/storage/upload?token=nonsense"
+    assert await upload(nowhere) == (401, "StorageTokenInvalid")
 
 
 @pytest.mark.parametrize("origin", ["site", "cloud"])

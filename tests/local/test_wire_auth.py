@@ -137,26 +137,35 @@ async def test_an_admin_acts_as_a_user_with_this_packages_client(
 
 
 @pytest.mark.parametrize(
-    ("token_type", "value", "more"),
-    [
-        ("User", "nonsense", {}),
-        ("Admin", "local|nonsense", {}),
-        ("Admin", "KEY", {"impersonating": {"subject": "ada"}}),
-    ],
+    ("token_type", "value"), [("User", "nonsense"), ("Admin", "local|nonsense")]
 )
-async def test_what_is_refused(
-    deployment: LocalDeployment, token_type: str, value: str, more: dict[str, Any]
-) -> None:
+async def test_what_is_refused(deployment: LocalDeployment, token_type: str, value: str) -> None:
     async with connected(deployment) as wire:
         await wire.add()
         await wire.receive()
-        key = value.replace("KEY", deployment.admin_key)
-        await wire.send(authenticate(0, token_type, key, **more), mutation(0, "users:touch"))
+        await wire.send(authenticate(0, token_type, value), mutation(0, "users:touch"))
         error = await wire.receive()
         assert error["type"] == "AuthError"
         assert (error["baseVersion"], error["authUpdateAttempted"]) == (0, True)
+        assert await wire.closed() == (0, "")
+
+
+@pytest.mark.parametrize("user", [{"subject": "ada"}, ["ada"], "ada"])
+async def test_a_user_to_act_as_who_cannot_be_told_is_fatal(
+    deployment: LocalDeployment, user: object
+) -> None:
+    async with connected(deployment) as wire:
+        await wire.send(authenticate(0, "Admin", deployment.admin_key, impersonating=user))
+        error = await wire.receive()
+        assert error["type"] == "FatalError"
         assert deployment.admin_key not in error["error"]
         assert await wire.closed() == (0, "")
+
+
+async def test_nobody_to_act_as(deployment: LocalDeployment) -> None:
+    async with connected(deployment) as wire:
+        await wire.send(authenticate(0, "Admin", deployment.admin_key, acting_as=None))
+        assert await subscribed(wire) is None
 
 
 async def test_an_expired_token_is_found_by_the_next_mutation(

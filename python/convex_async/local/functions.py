@@ -96,8 +96,9 @@ class Functions:
         return self._functions.get(canonical_path(path))
 
     def specification(self) -> list[dict[str, Any]]:
-        """All functions as Convex's `_system/cli/modules:apiSpec` lists them."""
-        return [function.to_json() for _, function in sorted(self._functions.items())]
+        """All functions and HTTP actions as Convex's `_system/cli/modules:apiSpec` lists them."""
+        functions = [function.to_json() for _, function in sorted(self._functions.items())]
+        return functions + self.http.to_json()
 
     def query(
         self,

@@ -28,7 +28,7 @@ def add_storage_routes(router: web.UrlDispatcher, engine: Engine, files: Files) 
     """Add upload and download of files."""
 
     async def upload(request: web.Request) -> web.Response:
-        files.take_token(request.query.get("token", ""))
+        files.check_token(request.query.get("token", ""))
         about = await files.write(
             request.content.iter_chunked(CHUNK), request.headers.get("Digest")
         )

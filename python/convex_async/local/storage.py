@@ -19,6 +19,8 @@ from convex_async.local.transaction import Transaction
 STORAGE = "_storage"
 # Seconds for which an upload URL can be used (convex-backend: storage upload tokens).
 UPLOAD_URL_LIFETIME = 3600.0
+# Seconds for which an expired URL is told from one that never was.
+KEPT_EXPIRED = 3600.0
 
 
 class Files:
@@ -40,18 +42,22 @@ class Files:
             self._temporary.cleanup()
 
     def make_upload_url(self) -> str:
-        """A URL that takes one upload, for an hour."""
+        """A URL that takes uploads, for an hour."""
+        now = time.monotonic()
+        self._tokens = {old: end for old, end in self._tokens.items() if end > now - KEPT_EXPIRED}
         token = secrets.token_urlsafe(24)
-        self._tokens[token] = time.monotonic() + UPLOAD_URL_LIFETIME
+        self._tokens[token] = now + UPLOAD_URL_LIFETIME
         return f"{self.origin}/api/storage/upload?token={token}"
 
-    def take_token(self, token: str) -> None:
-        """Use an upload URL up.
+    def check_token(self, token: str) -> None:
+        """Check the token of an upload URL, which is good for several uploads, as Convex's are.
 
         Raises:
-            DeploymentProblem: it is unknown, used or too old.
+            DeploymentProblem: it is unknown or too old.
+
+        Source: convex-backend crates/keybroker/src/broker.rs, check_store_file_authorization.
         """
-        expires_at = self._tokens.pop(token, None)
+        expires_at = self._tokens.get(token)
         if expires_at is None:
             raise DeploymentProblem(
                 "Unauthenticated", "StorageTokenInvalid", "the upload URL is not valid"

@@ -112,7 +112,10 @@ class SyncWork:
                 acting_as = bytes(message.impersonating) or bytes(message.acting_as)
                 identity = self._tokens.admin(message.value or "", acting_as)
         except TokenRefused as refusal:
-            self._protocol.refused(f"{refusal.code}: {refusal}")
+            if refusal.category == "BadRequest":
+                self._protocol.fatal(f"WSMessageInvalidJson: {refusal}")
+            else:
+                self._protocol.refused(f"{refusal.code}: {refusal}")
             return
         self._protocol.verified(
             identity, expires_at=expires_at, now=time.time(), ts=self._engine.latest_ts
