@@ -4,10 +4,11 @@
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
-RUST := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+RUST := Cargo.toml Cargo.lock $(shell find rust/codec -name '*.rs' -o -name Cargo.toml)
 JOBS ?= 2
+SECONDS ?= 60
 
-.PHONY: demo test bench instructions soak lint wheel clean
+.PHONY: demo test bench instructions memcheck fuzz soak lint wheel clean
 
 demo: $(VENV)/.built
 	@$(BIN)/pip install --quiet convex==0.8.1
@@ -29,6 +30,18 @@ instructions: $(VENV)/.bench
 	  { apt-get update -qq && apt-get install -qq -y valgrind; } >/dev/null 2>&1 || true
 	$(BIN)/python -m benches.instructions
 
+# Where valgrind is missing it says so and passes.
+memcheck: $(VENV)/.test
+	PYTHONPATH=. $(BIN)/python -m tests.codec.memcheck
+
+# For SECONDS, under the address sanitizer; needs a nightly Rust, `cargo install cargo-fuzz`, and a libpython to link with.
+fuzz: $(VENV)/.built
+	cd rust/fuzz && PYO3_PYTHON=$(CURDIR)/$(BIN)/python \
+	  PYTHONPATH=$(CURDIR)/python:$(CURDIR):$$($(CURDIR)/$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+	  LD_LIBRARY_PATH=$$($(CURDIR)/$(BIN)/python -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))') \
+	  ASAN_OPTIONS=detect_leaks=0 \
+	  cargo +nightly fuzz run --fuzz-dir . decode -- -dict=wire.dict -max_total_time=$(SECONDS) -timeout=10
+
 lint: $(VENV)/.lint
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- -D warnings
@@ -42,7 +55,7 @@ wheel: $(VENV)/.base
 	$(BIN)/maturin build --release --out dist
 
 clean:
-	rm -rf $(VENV) target dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) target rust/fuzz/target rust/fuzz/corpus rust/fuzz/artifacts dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	rm -f python/convex_async/_codec*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name node_modules -prune -exec rm -rf {} +

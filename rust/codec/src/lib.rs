@@ -25,7 +25,7 @@ use pyo3::prelude::*;
 
 /// Registers the functions; `codec.py` gives them their public face.
 #[pymodule(gil_used = false)]
-mod _codec {
+pub mod _codec {
     #[pymodule_export]
     use super::decode::decode;
     #[pymodule_export]
