@@ -124,9 +124,9 @@ class Peer:
                 continue  # the clients print what functions log, too
             answer = json.loads(line)
             if "token" in answer:
-                self.forced.append(answer["token"])
                 assert self.tokens is not None
                 await self._order({"do": "token", "value": self.tokens(answer["token"])})
+                self.forced.append(answer["token"])
             else:
                 self._answers.put_nowait(answer)
         assert self.process.stderr is not None

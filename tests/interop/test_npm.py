@@ -132,3 +132,7 @@ async def test_a_consistent_query_over_http(deployment: LocalDeployment) -> None
     async with started(npm("http"), deployment) as peer:
         await deployment.run("log:append", {"line": "one"})
         assert await peer("consistentQuery", "log:read", args={}) == ["one"]
+        await deployment.run("log:append", {"line": "two"})
+        # All its consistent queries are of the moment of the first.
+        assert await peer("consistentQuery", "log:read", args={}) == ["one"]
+        assert await peer.query("log:read") == ["one", "two"]

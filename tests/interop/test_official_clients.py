@@ -56,6 +56,7 @@ async def refreshed(peer: Peer, command: Callable[[], list[str]]) -> None:
     if command()[0] == "node" and command()[-1] != "http":
         while len(peer.forced) < 2:
             await peer.mutation("log:append", {"line": "meanwhile"})
+        await peer.mutation("log:append", {"line": "with the fresh token"})
 
 
 VALUES: list[Any] = [

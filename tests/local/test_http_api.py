@@ -219,6 +219,23 @@ async def test_a_query_at_a_timestamp(http: Http) -> None:
     assert (status, body["code"]) == (503, "SnapshotOutOfRetention")
 
 
+async def test_a_timestamp_is_good_for_a_while(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    await http.deployment.run("notes:add", {"text": "1"})
+    _, first = await http.ask("POST", "/api/query_ts")
+    assert await http.ask("POST", "/api/query_ts") == (200, first)
+    await http.deployment.run("notes:clear")
+    await http.deployment.run("notes:add", {"text": "2"})
+    _, body = await http.call("query_at_ts", "notes:list", {}, **first)
+    assert [note["text"] for note in body["value"]] == ["1"]
+    monkeypatch.setattr("convex_async.local.http_api.SNAPSHOT_LEASE", 0.0)
+    _, second = await http.ask("POST", "/api/query_ts")
+    await http.deployment.run("notes:clear")
+    status, body = await http.call("query_at_ts", "notes:list", {}, **second)
+    kept = http.deployment._running().store._snapshots
+    assert list(kept) == [parse_timestamp(first["ts"])]
+    assert (status, body["code"]) == (503, "SnapshotOutOfRetention")
+
+
 async def test_a_batch_is_of_one_state_with_an_answer_each(http: Http) -> None:
     queries = [
         {"path": "notes:latest", "args": {}},

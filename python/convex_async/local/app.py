@@ -29,7 +29,7 @@ def make_app(engine: Engine, tokens: Tokens, faults: Faults) -> web.Application:
     """The routes of the cloud origin."""
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_cors, _problems, _versions])
     app.on_response_prepare.append(_add_headers)
-    HttpApi(engine, tokens).add_routes(app.router)
+    HttpApi(engine, tokens).add_to(app)
     add_storage_routes(app.router, engine, engine.files)
     app.router.add_route("*", "/http/{path:.*}", Site(engine, tokens, prefix="/http").answer)
 

@@ -5,6 +5,7 @@ Source: convex-backend crates/local_backend/src/public_api.rs.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ FORMATS = {
     "convex_encoded_json": False,
     "convex_json": False,
 }
+# Seconds for which a timestamp of `query_ts` can be queried (convex-backend: 30 s are promised).
+SNAPSHOT_LEASE = 30.0
 # Bytes of a request (convex-backend: MAX_BACKEND_PUBLIC_API_REQUEST_SIZE).
 MAX_BODY = 16 * 2**20 + 2000
 _STRING_OR_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*')
@@ -85,9 +88,12 @@ class HttpApi:
     def __init__(self, engine: Engine, tokens: Tokens) -> None:
         self._engine = engine
         self._tokens = tokens
+        self._leases: dict[int, asyncio.TimerHandle] = {}
 
-    def add_routes(self, router: web.UrlDispatcher) -> None:
+    def add_to(self, app: web.Application) -> None:
         """Add all routes."""
+        app.on_cleanup.append(self._close)
+        router = app.router
         router.add_get("/api/query", self._get_query)
         for kind in ("query", "mutation", "action"):
             router.add_post(f"/api/{kind}", self._handler(kind))
@@ -152,7 +158,23 @@ class HttpApi:
         return json_response(_outcome(run, _is_plain(call.format or "json", request)))
 
     async def _query_ts(self, _request: web.Request) -> web.Response:
-        return json_response({"ts": format_timestamp(self._engine.latest_ts)})
+        """The latest timestamp, whose state is kept for a while for the queries that follow."""
+        ts = self._engine.latest_ts
+        if (lease := self._leases.pop(ts, None)) is None:
+            self._engine.store.open_snapshot()
+        else:
+            lease.cancel()
+        loop = asyncio.get_running_loop()
+        self._leases[ts] = loop.call_later(SNAPSHOT_LEASE, self._release, ts)
+        return json_response({"ts": format_timestamp(ts)})
+
+    def _release(self, ts: int) -> None:
+        del self._leases[ts]
+        self._engine.store.close_snapshot(ts)
+
+    async def _close(self, _app: web.Application) -> None:
+        for lease in self._leases.values():
+            lease.cancel()
 
     async def _query_at_ts(self, request: web.Request) -> web.Response:
         call = await _body(request, CallAt)
@@ -163,11 +185,11 @@ class HttpApi:
             raise internal_problem(str(error)) from None
         if ts > self._engine.latest_ts:
             raise internal_problem("that state is still to come")
-        if ts < self._engine.latest_ts:
+        if ts < self._engine.latest_ts and ts not in self._leases:
             raise DeploymentProblem(
                 "OutOfRetention", "SnapshotOutOfRetention", "that state is gone by now"
             )
-        run = await self._run("query", call.path, call.args, identity)
+        run = await self._run("query", call.path, call.args, identity, ts)
         return json_response(_outcome(run, _is_plain(call.format, request)))
 
     async def _query_batch(self, request: web.Request) -> web.Response:

@@ -119,7 +119,7 @@ class SyncSocket:
                 await self._receive()
                 for task in [*others, *self._tasks]:
                     task.cancel()
-        except* (ConnectionError, RuntimeError):
+        except* ConnectionError:
             pass  # the client is gone
         finally:
             self._faults._sockets.discard(self)
@@ -191,13 +191,21 @@ class SyncSocket:
             await self._socket.send_frame(frame, WSMsgType.TEXT)
 
     async def _ping(self) -> None:
+        """Send ping frames, and Ping messages when no other message was sent for long."""
+        frame_due = time.monotonic()
         while True:
             await self._thawed.wait()
-            if not self._faults.silent:
+            if self._faults.silent:
+                await asyncio.sleep(PING_INTERVAL)
+                continue
+            now = time.monotonic()
+            if now >= frame_due:
+                frame_due = now + PING_INTERVAL
                 await self._socket.ping()
-                if time.monotonic() - self._last_sent >= MESSAGE_INTERVAL:
-                    await self._write(encode_message(Ping()))
-            await asyncio.sleep(PING_INTERVAL)
+            if now >= self._last_sent + MESSAGE_INTERVAL:
+                await self._write(encode_message(Ping()))
+            message_due = self._last_sent + MESSAGE_INTERVAL
+            await asyncio.sleep(max(min(frame_due, message_due) - time.monotonic(), 0.0))
 
     def _with_faults(self, messages: list[ServerMessage]) -> Iterator[ServerMessage]:
         """The messages as the fault switches have them: doubled, in another order, or wrong."""
