@@ -86,6 +86,7 @@ class Peer:
     process: Process
     tokens: Callable[[bool], str] | None = None
     forced: list[bool] = field(default_factory=list[bool])
+    _asked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _answers: asyncio.Queue[dict[str, Any]] = field(
         default_factory=asyncio.Queue[dict[str, Any]], repr=False
     )
@@ -116,6 +117,13 @@ class Peer:
         """The next state of the subscribed query."""
         return await self("next")
 
+    async def asked(self, times: int) -> None:
+        """Wait until it has asked for so many tokens, and was given them."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.forced) < times:
+                self._asked.clear()
+                await self._asked.wait()
+
     async def listen(self) -> None:
         """Read what the program tells, until it ends."""
         assert self.process.stdout is not None
@@ -127,6 +135,7 @@ class Peer:
                 assert self.tokens is not None
                 await self._order({"do": "token", "value": self.tokens(answer["token"])})
                 self.forced.append(answer["token"])
+                self._asked.set()
             else:
                 self._answers.put_nowait(answer)
         assert self.process.stderr is not None

@@ -43,8 +43,7 @@ async def test_a_token_is_refreshed_before_it_ends(deployment: LocalDeployment, 
     await peer("subscribe", "users:me", args={})
     while await peer.next() != "ada":
         pass
-    while len(peer.forced) < 3:  # each of these waits for the deployment
-        await peer.mutation("log:append", {"line": "meanwhile"})
+    await peer.asked(3)
     assert peer.forced[:3] == [False, True, True]
     assert await peer.query("users:me", {"attempt": 1}) == "ada"
     assert deployment.faults.connections == 1

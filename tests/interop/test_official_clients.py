@@ -54,8 +54,7 @@ async def run(command: Callable[[], list[str]], scenario: Scenario) -> None:
 async def refreshed(peer: Peer, command: Callable[[], list[str]]) -> None:
     """Wait for the fresh token that npm's live clients ask for once the first is confirmed."""
     if command()[0] == "node" and command()[-1] != "http":
-        while len(peer.forced) < 2:
-            await peer.mutation("log:append", {"line": "meanwhile"})
+        await peer.asked(2)
         await peer.mutation("log:append", {"line": "with the fresh token"})
 
 
@@ -214,7 +213,7 @@ async def test_a_lost_socket(command: Callable[[], list[str]]) -> None:
     await run(command, scenario)
 
 
-# The one of PyPI has no fetcher, and fails what is under way.
+# The one of PyPI has no fetcher, and fails what is under way when the socket is closed.
 @clients({name: LIVE[name] for name in LIVE if not name.startswith("PyPI")})
 async def test_a_user_whose_token_expires(command: Callable[[], list[str]]) -> None:
     async def scenario(peer: Peer, deployment: LocalDeployment) -> None:
@@ -228,6 +227,7 @@ async def test_a_user_whose_token_expires(command: Callable[[], list[str]]) -> N
         assert peer.forced == [False, True][: len(peer.forced)]
         asked = len(peer.forced)
         assert deployment.faults.expire_auth() == 1
+        await peer.asked(asked + 1)
         assert await peer.mutation("log:append", {"line": "two"}) >= 2
         assert await peer.query("users:me", {"attempt": 1}) == "ada"
         assert peer.forced[asked:][:1] == [True]
