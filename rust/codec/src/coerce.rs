@@ -1,5 +1,6 @@
 //! What passes for a Convex value without being of one of the types that are.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyType};
@@ -8,14 +9,16 @@ use crate::errors::Fail;
 
 /// The Python value of a numpy scalar, which would otherwise pass for its memory.
 pub fn numpy_scalar<'py>(value: &Bound<'py, PyAny>) -> Result<Option<Bound<'py, PyAny>>, Fail> {
-    let Some(ndim) = value.getattr_opt("ndim")? else {
+    let py = value.py();
+    let Some(ndim) = value.getattr_opt(intern!(py, "ndim"))? else {
         return Ok(None);
     };
-    if value.getattr_opt("dtype")?.is_none() || ndim.extract::<usize>().ok() != Some(0) {
+    if value.getattr_opt(intern!(py, "dtype"))?.is_none() || ndim.extract::<usize>().ok() != Some(0)
+    {
         return Ok(None);
     }
-    let item = value.call_method0("item")?;
-    if item.hasattr("dtype")? {
+    let item = value.call_method0(intern!(py, "item"))?;
+    if item.hasattr(intern!(py, "dtype"))? {
         return Err(Fail::unsupported(format!(
             "{} has no Convex form",
             describe(value)
@@ -67,13 +70,13 @@ pub fn structure<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, P
     if value.cast::<PyType>().is_ok() {
         return Ok(None);
     }
-    if let Some(declared) = class.getattr_opt("__dataclass_fields__")? {
+    if let Some(declared) = class.getattr_opt(intern!(py, "__dataclass_fields__"))? {
         let fields = PyDict::new(py);
         for (name, field) in declared.cast::<PyDict>()? {
             // Not ClassVar and InitVar, which are listed with another `_field_type`.
             if field
-                .getattr("_field_type")?
-                .getattr("name")?
+                .getattr(intern!(py, "_field_type"))?
+                .getattr(intern!(py, "name"))?
                 .eq("_FIELD")?
             {
                 fields.set_item(&name, value.getattr(name.cast::<PyString>()?)?)?;
@@ -81,13 +84,13 @@ pub fn structure<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, P
         }
         return Ok(Some(fields));
     }
-    if let Some(written) = class.getattr_opt("__struct_encode_fields__")? {
+    if let Some(written) = class.getattr_opt(intern!(py, "__struct_encode_fields__"))? {
         return struct_fields(value, &written).map(Some);
     }
-    if class.hasattr("__pydantic_validator__")? {
+    if class.hasattr(intern!(py, "__pydantic_validator__"))? {
         let named = PyDict::new(py);
         named.set_item("by_alias", true)?;
-        let fields = value.call_method("model_dump", (), Some(&named))?;
+        let fields = value.call_method(intern!(py, "model_dump"), (), Some(&named))?;
         return Ok(fields.cast_into::<PyDict>().ok());
     }
     Ok(None)
@@ -97,14 +100,17 @@ fn struct_fields<'py>(
     value: &Bound<'py, PyAny>,
     written: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let fields = PyDict::new(value.py());
-    let config = value.getattr("__struct_config__")?;
-    let tag = config.getattr("tag")?;
+    let py = value.py();
+    let fields = PyDict::new(py);
+    let config = value.getattr(intern!(py, "__struct_config__"))?;
+    let tag = config.getattr(intern!(py, "tag"))?;
     if !tag.is_none() {
-        fields.set_item(config.getattr("tag_field")?, tag)?;
+        fields.set_item(config.getattr(intern!(py, "tag_field"))?, tag)?;
     }
-    let unset = value.py().import("msgspec")?.getattr("UNSET")?;
-    let names = value.getattr("__struct_fields__")?.try_iter()?;
+    let unset = py.import("msgspec")?.getattr(intern!(py, "UNSET"))?;
+    let names = value
+        .getattr(intern!(py, "__struct_fields__"))?
+        .try_iter()?;
     for (name, written) in names.zip(written.try_iter()?) {
         let field = value.getattr(name?.cast::<PyString>()?)?;
         if !field.is(&unset) {

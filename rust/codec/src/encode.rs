@@ -1,5 +1,6 @@
 //! Python objects to canonical wire bytes, in one pass.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView,
@@ -183,9 +184,10 @@ impl<'py> Encoder<'py, '_> {
         value: &Bound<'py, PyAny>,
         view: &Bound<'py, PyMemoryView>,
     ) -> Result<(), Fail> {
+        let py = value.py();
         let shape: (usize, usize) = (
-            view.getattr("ndim")?.extract()?,
-            view.getattr("itemsize")?.extract()?,
+            view.getattr(intern!(py, "ndim"))?.extract()?,
+            view.getattr(intern!(py, "itemsize"))?.extract()?,
         );
         if shape != (1, 1) {
             return Err(Fail::unsupported(format!(
@@ -194,7 +196,7 @@ impl<'py> Encoder<'py, '_> {
                 describe(value)
             )));
         }
-        let bytes = view.call_method0("tobytes")?;
+        let bytes = view.call_method0(intern!(py, "tobytes"))?;
         tagged::write_bytes(
             &mut self.room.out,
             bytes.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes(),
