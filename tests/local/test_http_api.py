@@ -273,6 +273,9 @@ async def test_who_calls(http: Http) -> None:
     [
         ("x", 400, "InvalidHeaderFailure"),
         ("Basic abcdef", 400, "InvalidAdminKey"),
+        ("Bearer naïve", 400, "HeaderParseFailure"),
+        ("Bearer eyJhbGciOiJFUzI1NiJ9.W10.x", 401, "Unauthenticated"),  # claims: []
+        ("Bearer eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOltdfQ.AAAA", 401, "NoAuthProvider"),  # iss: []
         ("Bearer nonsense", 401, "Unauthenticated"),
         ("Convex nonsense", 401, "BadAdminKey"),
         ("Convex local|nonsense", 401, "BadAdminKey"),

@@ -82,7 +82,7 @@ class Tokens:
             issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
             if issuer == self.issuer:
                 key: Any = self._key.public_key()
-            elif issuer in self._issuers:
+            elif isinstance(issuer, str) and issuer in self._issuers:
                 keys = jwt.PyJWKSet.from_dict(dict(self._issuers[issuer]))
                 key = keys[jwt.get_unverified_header(token).get("kid", "")]
             else:
@@ -141,6 +141,8 @@ class Tokens:
         """
         if header is None:
             return None if admin_key is None else self.admin(admin_key)
+        if not header.isascii():
+            raise _malformed_header()
         if len(header) < 7:
             raise TokenRefused("InvalidHeaderFailure", "Invalid authentication header", BAD_REQUEST)
         scheme, _, value = header.partition(" ")
