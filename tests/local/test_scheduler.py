@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from convex_async.local import Functions
+import pytest
+
+from convex_async.local import Functions, scheduler
 from convex_async.local.engine import Engine
 from tests.local.calls import act, mutate, read, running, until
 
@@ -153,3 +155,60 @@ async def test_an_action_that_had_begun_is_not_begun_again(tmp_path: Path) -> No
         assert state(engine, job) == "failed"
         await asyncio.sleep(0.03)
     assert second.acted == []
+
+
+async def test_a_job_that_ends_unexpectedly_has_failed_and_the_others_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(Backend().functions) as engine:
+        mutation = engine.mutation
+
+        async def breaks(path: str, *args: Any, **options: Any) -> Any:
+            if path == "jobs:raise":
+                raise OSError("disk full")
+            return await mutation(path, *args, **options)
+
+        monkeypatch.setattr(engine, "mutation", breaks)
+        job = await mutate(engine, "jobs:after", seconds=0.0, path="jobs:raise", text="a")
+        await until(lambda: state(engine, job) == "failed")
+        assert "disk full" in caplog.text
+        job = await mutate(engine, "jobs:after", seconds=0.0, path="jobs:note", text="b")
+        await until(lambda: state(engine, job) == "success")
+
+
+async def test_an_action_cancelled_while_it_runs_stays_cancelled() -> None:
+    backend = Backend()
+    async with running(backend.functions) as engine:
+        job = await mutate(engine, "jobs:after", seconds=0.0, path="jobs:hang", text="a")
+        await until(lambda: backend.acted == ["a"])
+        canceled = {"state": {"kind": "canceled"}}
+        await engine.transact(lambda transaction: transaction.patch(job, canceled))
+        ended = asyncio.Event()
+        transact = engine.transact
+
+        async def noting(work: Any) -> Any:
+            try:
+                return await transact(work)
+            finally:
+                ended.set()
+
+        engine.transact = noting  # type: ignore[method-assign]
+        backend.hang.set()
+        await ended.wait()
+        assert state(engine, job) == "canceled"
+
+
+async def test_finished_jobs_are_deleted_after_seven_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data.sqlite3"
+    async with running(Backend().functions, path) as engine:
+        done = await mutate(engine, "jobs:after", seconds=0.0, path="jobs:note", text="a")
+        pending = await mutate(engine, "jobs:after", seconds=60.0, path="jobs:note", text="b")
+        await until(lambda: state(engine, done) == "success")
+    async with running(Backend().functions, path) as engine:
+        assert state(engine, done) == "success"
+    monkeypatch.setattr(scheduler, "FINISHED_KEPT", -1.0)
+    async with running(Backend().functions, path) as engine:
+        await until(lambda: engine.store.get(done, engine.latest_ts) is None)
+        assert state(engine, pending) == "pending"

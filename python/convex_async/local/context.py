@@ -153,7 +153,8 @@ class Scheduler:
         def cancel(transaction: Transaction) -> None:
             job = transaction.get(job_id)
             if job is not None and job["state"]["kind"] == "pending":
-                transaction.patch(job_id, {"state": {"kind": "canceled"}})
+                ended = {"state": {"kind": "canceled"}, "completedTime": transaction.now}
+                transaction.patch(job_id, ended)
 
         await self._write(cancel)
 

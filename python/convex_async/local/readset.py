@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from convex_async.local.index_key import successor
 from convex_async.local.schema import Schema
@@ -24,6 +25,11 @@ class KeyRange:
     def is_prefix(self) -> bool:
         """Whether it holds exactly the keys that begin with `low`."""
         return self.high == successor(self.low)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no key is in it."""
+        return self.high is not None and self.high <= self.low
 
 
 class ReadSet:
@@ -84,24 +90,31 @@ class Watch:
         self._forget(self)
 
 
+# Above every key: each value in one begins with a tag below 0xff.
+_ABOVE_ALL = b"\xff"
+
+
 class Watches:
     """Finds the read sets that a commit touches, at a cost that the others do not add to.
 
     A range that equality bounds is the keys of one prefix, found by one look-up for each length
-    of prefix in use. Other ranges are tried one by one.
+    of prefix in use. Other ranges are in an interval tree.
     """
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._prefixes: dict[IndexName, dict[int, dict[bytes, set[Watch]]]] = {}
-        self._ranges: dict[IndexName, dict[KeyRange, set[Watch]]] = {}
+        self._ranges: dict[IndexName, dict[tuple[bytes, bytes], set[Watch]]] = {}
+        self._trees: dict[IndexName, Any] = {}
+        self._new_tree = _interval_tree()
 
     def add(self, read_set: ReadSet, on_invalid: Callable[[int], None]) -> Watch:
         """Watch a read set from the next commit on."""
         watch = Watch(read_set, on_invalid, self._remove)
         for name, ranges in read_set.ranges.items():
             for read in ranges:
-                self._watchers(name, read).add(watch)
+                if not read.is_empty:
+                    self._watchers(name, read).add(watch)
         return watch
 
     def notify(self, commit: Commit) -> None:
@@ -110,9 +123,9 @@ class Watches:
         for name, key in touched(commit, self._schema):
             for length, by_prefix in self._prefixes.get(name, {}).items():
                 found.update(dict.fromkeys(by_prefix.get(key[:length], ())))
-            for read, watches in self._ranges.get(name, {}).items():
-                if key in read:
-                    found.update(dict.fromkeys(watches))
+            if name in self._trees:
+                for low, high, _ in self._trees[name].at(key):
+                    found.update(dict.fromkeys(self._ranges[name][low, high]))
         for watch in found:
             self._remove(watch)
             watch.on_invalid(commit.ts)
@@ -121,19 +134,45 @@ class Watches:
         if read.is_prefix:
             by_length = self._prefixes.setdefault(name, {})
             return by_length.setdefault(len(read.low), {}).setdefault(read.low, set())
-        return self._ranges.setdefault(name, {}).setdefault(read, set())
+        bounds = _bounds(read)
+        by_bounds = self._ranges.setdefault(name, {})
+        if bounds not in by_bounds:
+            self._trees.setdefault(name, self._new_tree()).addi(*bounds)
+        return by_bounds.setdefault(bounds, set())
 
     def _remove(self, watch: Watch) -> None:
         for name, ranges in watch.read_set.ranges.items():
             for read in ranges:
-                watchers = self._watchers(name, read)
-                watchers.discard(watch)
-                if watchers:
-                    continue
-                if not read.is_prefix:
-                    del self._ranges[name][read]
-                    continue
-                by_length = self._prefixes[name]
-                del by_length[len(read.low)][read.low]
-                if not by_length[len(read.low)]:
-                    del by_length[len(read.low)]
+                if read.is_prefix:
+                    self._remove_prefix(watch, name, read.low)
+                elif not read.is_empty:
+                    self._remove_range(watch, name, _bounds(read))
+
+    def _remove_prefix(self, watch: Watch, name: IndexName, prefix: bytes) -> None:
+        by_length = self._prefixes.get(name, {})
+        by_prefix = by_length.get(len(prefix), {})
+        watchers = by_prefix.get(prefix, set())
+        watchers.discard(watch)
+        if not watchers and by_prefix.pop(prefix, None) is not None and not by_prefix:
+            del by_length[len(prefix)]
+
+    def _remove_range(self, watch: Watch, name: IndexName, bounds: tuple[bytes, bytes]) -> None:
+        by_bounds = self._ranges.get(name, {})
+        watchers = by_bounds.get(bounds, set())
+        watchers.discard(watch)
+        if not watchers and by_bounds.pop(bounds, None) is not None:
+            self._trees[name].removei(*bounds)
+
+
+def _bounds(read: KeyRange) -> tuple[bytes, bytes]:
+    return read.low, _ABOVE_ALL if read.high is None else read.high
+
+
+def _interval_tree() -> Any:
+    try:
+        from intervaltree import IntervalTree
+    except ImportError as error:
+        raise ImportError(
+            "the local deployment needs intervaltree: pip install 'convex-async[local]'"
+        ) from error
+    return IntervalTree

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import logging
+import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from convex_async.codec import encode_arguments
@@ -22,6 +25,13 @@ if TYPE_CHECKING:
 INTERNAL = Identity(is_admin=True)
 
 _log = logging.getLogger("convex_async.local")
+
+
+# Seconds for which a finished job can be looked up: 7 days (docs.convex.dev/scheduling).
+FINISHED_KEPT = 7 * 24 * 3600.0
+# Finished jobs that one sweep's transaction deletes at most, and seconds between two sweeps.
+SWEEP_SIZE = 1000
+SWEEP_EVERY = 3600.0
 
 
 class Withdrawn(Exception):
@@ -51,6 +61,7 @@ class JobScheduler:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._sweep())
             for cron in self._engine.functions.crons.all.values():
                 group.create_task(self._repeat(cron))
             while True:
@@ -73,7 +84,7 @@ class JobScheduler:
             if document.fields["state"]["kind"] == "pending":
                 self._add(document.document_id, document.fields)
             elif document.fields["state"]["kind"] == "inProgress":
-                await self._set_state(document.document_id, "failed")
+                await self._end(document.document_id, "failed")
 
     def _committed(self, commit: Commit) -> None:
         for write in commit.writes:
@@ -86,37 +97,82 @@ class JobScheduler:
         self._changed.set()
 
     async def _run_job(self, job_id: str) -> None:
+        try:
+            await self._attempt(job_id)
+        except Exception:
+            # The other jobs and crons are not to suffer for it.
+            _log.exception("the scheduled job %s ended unexpectedly", job_id)
+            with contextlib.suppress(DeploymentProblem):
+                await self._end(job_id, "failed")
+
+    async def _attempt(self, job_id: str) -> None:
         job = self._engine.store.get(job_id, self._engine.latest_ts)
         if job is None or job.fields["state"]["kind"] != "pending":
             return
         path, args = job.fields["name"], encode_arguments(job.fields["args"])
         function = self._engine.functions.get(path)
         if function is not None and function.kind == "action":
-            await self._set_state(job_id, "inProgress")
+            try:
+                await self._engine.transact(lambda t: self._begin(t, job_id))
+            except Withdrawn:
+                return
             run = await self._engine.action(path, args, identity=INTERNAL)
-            await self._set_state(
-                job_id, "failed" if isinstance(run.result, Failure) else "success"
-            )
+            await self._end(job_id, "failed" if isinstance(run.result, Failure) else "success")
             return
 
         def succeed(transaction: Transaction) -> None:
-            present = transaction.get(job_id)
-            if present is None or present["state"]["kind"] != "pending":
-                raise Withdrawn
-            transaction.patch(job_id, {"state": {"kind": "success"}})
+            self._check_pending(transaction, job_id)
+            transaction.patch(job_id, _ended("success"))
 
         try:
             done = await self._engine.mutation(path, args, identity=INTERNAL, finish=succeed)
         except Withdrawn:
             return
         except DeploymentProblem:
-            await self._set_state(job_id, "failed")
+            await self._end(job_id, "failed")
             return
         if isinstance(done.result, Failure):
-            await self._set_state(job_id, "failed")
+            await self._end(job_id, "failed")
 
-    async def _set_state(self, job_id: str, kind: str) -> None:
-        await self._engine.transact(lambda t: t.patch(job_id, {"state": {"kind": kind}}))
+    def _begin(self, transaction: Transaction, job_id: str) -> None:
+        self._check_pending(transaction, job_id)
+        transaction.patch(job_id, {"state": {"kind": "inProgress"}})
+
+    @staticmethod
+    def _check_pending(transaction: Transaction, job_id: str) -> None:
+        job = transaction.get(job_id)
+        if job is None or job["state"]["kind"] != "pending":
+            raise Withdrawn
+
+    async def _end(self, job_id: str, kind: str) -> None:
+        """Record how a job ended, unless it was cancelled meanwhile."""
+
+        def end(transaction: Transaction) -> None:
+            job = transaction.get(job_id)
+            if job is not None and job["state"]["kind"] in ("pending", "inProgress"):
+                transaction.patch(job_id, _ended(kind))
+
+        await self._engine.transact(end)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self._delete_finished(time.time() - FINISHED_KEPT)
+            except Exception:
+                _log.exception("finished jobs were not deleted")
+            await asyncio.sleep(SWEEP_EVERY)
+
+    async def _delete_finished(self, before: float) -> None:
+        """Delete the jobs that had ended by a time, seconds since the epoch."""
+        finished = [
+            document.document_id
+            for document in self._engine.store.documents()
+            if document.table == SCHEDULED
+            and document.fields.get("completedTime", math.inf) <= before * 1e3
+        ]
+        for start in range(0, len(finished), SWEEP_SIZE):
+            batch = finished[start : start + SWEEP_SIZE]
+            await self._engine.transact(partial(_delete_all, batch))
 
     async def _repeat(self, cron: Cron) -> None:
         due = cron.following(time.time())
@@ -127,6 +183,8 @@ class JobScheduler:
             except DeploymentProblem as problem:
                 # It has its next time; the other jobs and crons are not to suffer for it.
                 _log.warning("cron %r did not run: %s", cron.name, problem)
+            except Exception:
+                _log.exception("cron %r ended unexpectedly", cron.name)
             due = cron.following(max(due, time.time()))
 
     async def _run_cron(self, cron: Cron) -> None:
@@ -135,3 +193,12 @@ class JobScheduler:
             await self._engine.action(cron.path, cron.args, identity=INTERNAL)
         else:
             await self._engine.mutation(cron.path, cron.args, identity=INTERNAL)
+
+
+def _ended(kind: str) -> dict[str, Any]:
+    return {"state": {"kind": kind}, "completedTime": time.time() * 1e3}
+
+
+def _delete_all(job_ids: list[str], transaction: Transaction) -> None:
+    for job_id in job_ids:
+        transaction.delete(job_id)
