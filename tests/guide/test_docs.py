@@ -16,7 +16,9 @@ from tests.guide.site import functions
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize(("page", "blocks"), [("guide.md", 20), ("coming-from-convex.md", 2)])
+@pytest.mark.parametrize(
+    ("page", "blocks"), [("guide.md", 20), ("coming-from-convex.md", 2), ("local.md", 3)]
+)
 async def test_a_page_runs(page: str, blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CONVEX_URL", raising=False)
     monkeypatch.setenv("CONVEX_URL", "")  # put back what the page sets
@@ -33,3 +35,7 @@ async def test_a_page_runs(page: str, blocks: int, monkeypatch: pytest.MonkeyPat
             ran = eval(code, names)
             if inspect.isawaitable(ran):
                 await ran
+        tests = [test for name, test in names.items() if name.startswith("test_")]
+        for test in tests:
+            await test()
+        assert len(tests) == text.count("async def test_")

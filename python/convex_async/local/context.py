@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from convex_async.api_reference import FunctionReference
 from convex_async.codec import decode, encode_arguments
 from convex_async.deployment import canonical_path
+from convex_async.local.limits import size_of
 from convex_async.local.query import Pages, Query
 from convex_async.local.storage import Files, StorageReader, StorageWriter
 from convex_async.local.transaction import Transaction
@@ -145,7 +146,12 @@ class Scheduler:
             "scheduledTime": float(timestamp) * 1e3,
             "state": {"kind": "pending"},
         }
-        return await self._write(lambda transaction: transaction.insert_system(SCHEDULED, job))
+
+        def schedule(transaction: Transaction) -> str:
+            transaction.usage.scheduled(size_of(job["args"]))
+            return transaction.insert_system(SCHEDULED, job)
+
+        return await self._write(schedule)
 
     async def cancel(self, job_id: str) -> None:
         """Do not run the job, if it has not begun."""

@@ -26,6 +26,7 @@ from convex_async.local.context import (
 from convex_async.local.durable import Durable, RequestRecord
 from convex_async.local.functions import Function, Functions, Kind
 from convex_async.local.http_actions import Request, Response
+from convex_async.local.limits import check_arguments, check_result
 from convex_async.local.outcome import Failure
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
 from convex_async.local.query import Pages
@@ -363,6 +364,7 @@ class Engine:
     ) -> bytes:
         """Check the arguments, run the handler, check the result."""
         arguments = decode(args, root="args")
+        check_arguments(function.path, args, arguments)
         if function.args is not None:
             try:
                 check_fields(function.args, arguments, self.store.is_id)
@@ -386,6 +388,7 @@ class Engine:
         if inspect.isawaitable(result):
             result = await result
         wire = encode(result, root="result")
+        check_result(function.path, wire)
         if function.returns is not None:
             try:
                 function.returns.check(decode(wire), self.store.is_id)

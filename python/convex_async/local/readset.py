@@ -33,9 +33,14 @@ class KeyRange:
 
 
 class ReadSet:
-    """Index ranges that a transaction read; a lone document is a range of `by_id`."""
+    """Index ranges that a transaction read; a lone document is a range of `by_id`.
+
+    Attributes:
+        count: how many ranges there are, of all indexes.
+    """
 
     def __init__(self) -> None:
+        self.count = 0
         self.ranges: dict[IndexName, list[KeyRange]] = {}
 
     def add(self, table: str, index: str, low: bytes, high: bytes | None) -> None:
@@ -44,6 +49,7 @@ class ReadSet:
         read = KeyRange(low, high)
         if read not in ranges[-1:]:
             ranges.append(read)
+            self.count += 1
 
     def overlaps(self, commit: Commit, schema: Schema) -> bool:
         """Whether the commit wrote a document that was read, or would have been."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from convex_async.local.validators import IsId, ValidationError, Validator, check_fields
 
@@ -14,6 +15,9 @@ SYSTEM_INDEXES: Mapping[str, tuple[str, ...]] = {
     BY_ID: ("_id",),
     BY_CREATION_TIME: ("_creationTime",),
 }
+
+# Fields of an index (docs.convex.dev/production/state/limits).
+MAX_INDEX_FIELDS = 16
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 _FIELD_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
@@ -38,17 +42,41 @@ class Table:
         """Add an index over these fields, in this order, and return the table.
 
         Raises:
-            ValueError: a bad or taken name, or no fields.
+            ValueError: a bad or taken name, no fields, or too many.
         """
         if not _NAME.fullmatch(name) or name in SYSTEM_INDEXES or name in self.indexes:
             raise ValueError(f"{name!r} can't be the name of an index here")
         if not fields or len(set(fields)) != len(fields):
             raise ValueError(f"index {name!r} needs at least one field, each once")
+        if len(fields) > MAX_INDEX_FIELDS:
+            raise ValueError(f"index {name!r} has {len(fields)} fields: {MAX_INDEX_FIELDS} at most")
         for path in fields:
             if not _FIELD_PATH.fullmatch(path) or path == "_creationTime":
                 raise ValueError(f"index {name!r} can't be over {path!r}")
         self.indexes[name] = tuple(fields)
         return self
+
+    def search_index(self, name: str, **_options: object) -> NoReturn:
+        """Refused: the local deployment searches no text.
+
+        Raises:
+            NotImplementedError: always, so that an application learns it when it starts.
+        """
+        raise NotImplementedError(
+            f"search index {name!r}: the local deployment has no search indexes; "
+            "test this against a deployment of Convex's own"
+        )
+
+    def vector_index(self, name: str, **_options: object) -> NoReturn:
+        """Refused: the local deployment searches no vectors.
+
+        Raises:
+            NotImplementedError: always, so that an application learns it when it starts.
+        """
+        raise NotImplementedError(
+            f"vector index {name!r}: the local deployment has no vector indexes; "
+            "test this against a deployment of Convex's own"
+        )
 
     def check(self, document: Mapping[str, object], is_id: IsId) -> None:
         """Raise `ValidationError` unless the document, without system fields, fits."""

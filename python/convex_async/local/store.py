@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from convex_async.codec import decode
 from convex_async.local.ids import table_number
 from convex_async.local.index_key import UNDEFINED, index_key
+from convex_async.local.limits import size_of
 from convex_async.local.schema import BY_CREATION_TIME, Schema
 
 FOREVER = 2**63 - 1
@@ -26,16 +27,24 @@ class Document:
     Attributes:
         wire: the document as wire bytes, of which every reader decodes its own objects.
         fields: the same, decoded, for index keys; never handed out.
+        size: its Convex size, in bytes.
     """
 
     table: str
     document_id: str
     wire: bytes
     fields: dict[str, Any]
+    size: int
 
     @classmethod
     def of(cls, table: str, document_id: str, wire: bytes) -> Document:
-        return cls(table, document_id, wire, decode(wire))
+        """The document that the wire bytes are.
+
+        Raises:
+            FunctionProblem: an array or an object in it has too many parts.
+        """
+        fields = decode(wire)
+        return cls(table, document_id, wire, fields, size_of(fields))
 
     def key(self, field_paths: tuple[str, ...]) -> bytes:
         """The key in an index over these fields; creation time and id make it unique."""

@@ -10,17 +10,12 @@ from typing import Any
 from convex_async.codec import decode, encode
 from convex_async.local.ids import make_id, table_number
 from convex_async.local.index_key import UNDEFINED, index_key, successor
+from convex_async.local.limits import MAX_DOCUMENT_NESTING, Usage, check_document
 from convex_async.local.problems import FunctionProblem
 from convex_async.local.readset import ReadSet
 from convex_async.local.schema import BY_ID, check_table_name
 from convex_async.local.store import Commit, Document, Store, Write
 from convex_async.local.validators import ValidationError
-
-# Source for all: docs.convex.dev/production/state/limits and convex-backend's own constants.
-MAX_DOCUMENTS_READ = 32_000
-MAX_DOCUMENTS_WRITTEN = 16_000
-MAX_DOCUMENT_SIZE = 2**20
-MAX_DOCUMENT_NESTING = 16
 
 
 class Conflict(Exception):
@@ -53,7 +48,7 @@ class Transaction:
         self._writable = writable
         self._rng = rng
         self._written: dict[str, Write] = {}
-        self._documents_read = 0
+        self.usage = Usage()
         self._creation_time = now
         self._is_open = True
 
@@ -83,8 +78,9 @@ class Transaction:
         table = self._table_of(document_id)
         low = index_key([document_id])
         self.read_set.add(table, BY_ID, low, successor(low))
-        self._count_read()
-        return self._store.get(document_id, self.ts)
+        document = self._store.get(document_id, self.ts)
+        self._count_read(document)
+        return document
 
     def _table_of(self, document_id: str) -> str:
         number = table_number(document_id)
@@ -122,17 +118,12 @@ class Transaction:
         )
         own = [e for e in own if low <= e[0] and (high is None or e[0] < high)]
         for entry in merge(stored, own, key=lambda e: e[0], reverse=descending) if own else stored:
-            self._count_read()
+            self._count_read(entry[1])
             yield entry
 
-    def _count_read(self) -> None:
-        self._documents_read += 1
-        if self._documents_read > MAX_DOCUMENTS_READ:
-            raise FunctionProblem(
-                f"Too many documents read in a single function execution (limit: "
-                f"{MAX_DOCUMENTS_READ}). Consider using smaller limits in your queries, paginating "
-                "your queries, or using indexed queries with a selective index range expressions."
-            )
+    def _count_read(self, document: Document | None) -> None:
+        self.usage.read(0 if document is None else document.size)
+        self.usage.ranges(self.read_set.count)
 
     # Writing
 
@@ -205,11 +196,8 @@ class Transaction:
             root=table,
             max_depth=MAX_DOCUMENT_NESTING,
         )
-        if len(wire) > MAX_DOCUMENT_SIZE:
-            raise FunctionProblem(
-                f"A document of {len(wire)} bytes is too large (maximum {MAX_DOCUMENT_SIZE})"
-            )
         document = Document.of(table, document_id, wire)
+        check_document(document.size)
         try:
             self._store.schema.check(table, document.fields, self._store.is_id)
         except ValidationError as error:
@@ -221,11 +209,7 @@ class Transaction:
         if first is not None:
             before = first.before
         self._written[document_id] = Write(before, after)
-        if len(self._written) > MAX_DOCUMENTS_WRITTEN:
-            raise FunctionProblem(
-                f"Too many documents written in a single function execution "
-                f"(limit: {MAX_DOCUMENTS_WRITTEN})"
-            )
+        self.usage.written(len(self._written), 0 if after is None else after.size)
 
     # Ending
 
