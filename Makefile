@@ -21,7 +21,7 @@ soak: $(VENV)/.test
 	CONVEX_ASYNC_SOAK=1 $(BIN)/python -m pytest tests/protocol/test_conversation.py --timeout 900 $(ARGS)
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m pytest benches/bench_codec.py --benchmark-columns=median,ops --benchmark-sort=name $(ARGS)
+	$(BIN)/python -m pytest benches/bench_codec.py benches/bench_local.py --benchmark-columns=median,ops --benchmark-sort=name $(ARGS)
 	$(BIN)/python -m benches.report
 
 # Where valgrind is missing or the interpreter is another one, it says so and passes.

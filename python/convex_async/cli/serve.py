@@ -25,7 +25,7 @@ def command(functions: str, path: Path | None, port: int, host: str, redact: boo
     found = _load(functions)
     deployment = LocalDeployment(found, path, host=host, port=port, redact=redact)
     try:
-        asyncio.run(_serve(deployment, len(found)))
+        asyncio.run(_serve(deployment, found))
     except OSError as error:
         raise click.ClickException(f"can't listen on {host}:{port}: {error}") from None
 
@@ -44,15 +44,17 @@ def _load(name: str) -> Functions:
     return found
 
 
-async def _serve(deployment: LocalDeployment, count: int) -> None:
+async def _serve(deployment: LocalDeployment, functions: Functions) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
             loop.add_signal_handler(name, stop.set)
     async with deployment:
-        click.echo(f"Serving {count} functions at {deployment.url}")
+        click.echo(f"Serving {len(functions)} functions at {deployment.url}")
         click.echo(f"Admin key: {deployment.admin_key}")
+        for cron in functions.crons.all.values():
+            click.echo(f"Cron {cron.name}: {cron.path}")
         sys.stdout.flush()
         await stop.wait()
     click.echo("Stopped")

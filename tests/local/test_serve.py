@@ -1,0 +1,60 @@
+"""`convex-async serve` as a process: what it prints, and that SIGTERM ends it in order."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from convex_async import ConvexClient
+
+BACKEND = """
+from convex_async.local import Functions
+
+functions = Functions()
+functions.crons.interval("tidy", "notes:add", {"text": "by cron"}, seconds=3600)
+
+
+@functions.mutation("notes:add")
+async def add(ctx, text):
+    await ctx.db.insert("notes", {"text": text})
+
+
+@functions.query("notes:list")
+async def list_notes(ctx):
+    return [note["text"] for note in await ctx.db.query("notes").collect()]
+"""
+
+
+def serve(directory: Path) -> tuple[subprocess.Popen[str], str]:
+    """The process, and the URL that it printed."""
+    options = ["backend:functions", "--port", "0", "--path", "data.sqlite3"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convex_async.cli", "serve", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=directory,
+    )
+    assert process.stdout is not None
+    serving = process.stdout.readline().rstrip()
+    assert serving.startswith("Serving 2 functions at http://127.0.0.1:")
+    assert process.stdout.readline().startswith("Admin key: ")
+    assert process.stdout.readline() == "Cron tidy: notes:add\n"
+    return process, serving.rpartition(" ")[2]
+
+
+async def test_serve_until_sigterm_and_again(tmp_path: Path) -> None:
+    (tmp_path / "backend.py").write_text(BACKEND)
+    for notes in (["a"], ["a", "a"]):
+        process, url = serve(tmp_path)
+        try:
+            async with ConvexClient(url) as client:
+                await client.mutation("notes:add", {"text": "a"})
+                assert await client.query("notes:list") == notes
+            process.send_signal(signal.SIGTERM)
+            assert process.communicate(timeout=10)[0] == "Stopped\n"
+            assert process.returncode == 0
+        finally:
+            process.kill()
+            process.wait()
