@@ -12,6 +12,7 @@ from convex_async.errors import (
     FunctionError,
     InvalidValueError,
     LocalProtocolError,
+    OutboxError,
     ProtocolError,
     RemoteProtocolError,
     RequestTimeoutError,
@@ -20,6 +21,7 @@ from convex_async.errors import (
     UnsupportedTypeError,
 )
 from convex_async.http import ConvexHttpClient
+from convex_async.outbox import Outbox, OutboxEntry
 from convex_async.pagination import Page, Paginator
 from convex_async.state import ClientState
 from convex_async.subscription import Change, Result, Subscription
@@ -45,6 +47,9 @@ __all__ = [
     "FunctionReference",
     "InvalidValueError",
     "LocalProtocolError",
+    "Outbox",
+    "OutboxEntry",
+    "OutboxError",
     "Page",
     "Paginator",
     "ProtocolError",

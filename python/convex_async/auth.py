@@ -7,7 +7,7 @@ import logging
 import random
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, assert_never
 
 import msgspec
 
@@ -79,19 +79,46 @@ def _check_secret(secret: object, what: str) -> None:
 
 
 def token_lifetime(token: str) -> tuple[float, float] | None:
-    """`iat` and `exp` of a JWT, seconds since the epoch by its issuer's clock; None if it has none.
+    """`iat` and `exp` of a JWT, in seconds by its issuer's clock; None if it has none."""
+    claims = _claims(token)
+    try:
+        return float(claims["iat"]), float(claims["exp"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
-    The signature is not looked at: only the deployment can judge it.
-    """
+
+def user_of(credential: Credential) -> str:
+    """Who this is, the same for each of a user's tokens, with nothing secret in it."""
+    match credential.token_type:
+        case "None":
+            return "nobody"
+        case "Admin" if credential.acting_as:
+            return f"admin as {_subject(msgspec.json.decode(credential.acting_as))}"
+        case "Admin":
+            return "admin"
+        case "User":
+            return _subject(_claims(credential.value or ""))
+        case _:
+            assert_never(credential.token_type)
+
+
+def _subject(attributes: dict[str, Any]) -> str:
+    """`issuer|subject`, as Convex's own token identifiers are made."""
+    issuer = attributes.get("iss") or attributes.get("issuer", "")
+    subject = attributes.get("sub") or attributes.get("subject", "")
+    return str(attributes.get("tokenIdentifier") or f"{issuer}|{subject}")
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """The claims of a JWT, empty if it is none; only the deployment can judge its signature."""
     parts = token.split(".")
     if len(parts) != 3:
-        return None
+        return {}
     try:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        claims = msgspec.json.decode(urlsafe_b64decode(padded), type=dict[str, Any])
-        return float(claims["iat"]), float(claims["exp"])
-    except (ValueError, KeyError, TypeError, msgspec.DecodeError):
-        return None
+        return msgspec.json.decode(urlsafe_b64decode(padded), type=dict[str, Any])
+    except (ValueError, msgspec.DecodeError):
+        return {}
 
 
 def refresh_delay(token: str) -> float | None:

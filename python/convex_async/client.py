@@ -27,6 +27,7 @@ from convex_async.errors import (
     RequestTimeoutError,
 )
 from convex_async.failures import value_or_raise
+from convex_async.outbox import Outbox
 from convex_async.protocol.client import ClientProtocol
 from convex_async.protocol.identity import (
     ANONYMOUS,
@@ -71,6 +72,8 @@ class ConvexClient(ClientBase):
         max_message_size: bytes of the largest frame that is taken.
         compress: offer permessage-deflate: less traffic for more processor time.
         allow_insecure: send tokens over plain http to hosts other than this one.
+        outbox: a file that keeps the unanswered mutations over the end of the process, however it
+            ends (see `Outbox`). Give each client one of its own.
 
     Raises:
         ValueError: the URL is no deployment URL, or an option is out of range.
@@ -91,6 +94,7 @@ class ConvexClient(ClientBase):
         max_message_size: int = MAX_MESSAGE_SIZE,
         compress: bool = False,
         allow_insecure: bool = False,
+        outbox: str | os.PathLike[str] | None = None,
     ) -> None:
         self._deployment = deployment_url(url, site_url)
         if inactivity_timeout <= 0 or close_timeout < 0 or (timeout is not None and timeout <= 0):
@@ -102,6 +106,7 @@ class ConvexClient(ClientBase):
         self._compress = compress
         self._allow_insecure = allow_insecure
         self._sessions = SessionHolder(session)
+        self._outbox = None if outbox is None else Outbox(outbox, self._deployment.url)
         self._core = ClientProtocol(
             session_id=str(uuid.uuid4()), inactivity_timeout=inactivity_timeout
         )
@@ -172,6 +177,17 @@ class ConvexClient(ClientBase):
             f"{self!r} was dropped without close()", ResourceWarning, source=self, stacklevel=2
         )
         self._driver.discard()
+
+    @property
+    def outbox(self) -> Outbox:
+        """The mutations that outlive the process.
+
+        Raises:
+            LocalProtocolError: the client was made without `outbox=`.
+        """
+        if self._outbox is None:
+            raise LocalProtocolError("the client has no outbox: make it with outbox=path")
+        return self._outbox
 
     @property
     def state(self) -> ClientState:
@@ -476,11 +492,15 @@ class ConvexClient(ClientBase):
             compress=self._compress,
         )
         self._owner = (os.getpid(), threading.get_ident())
+        if self._outbox is not None:
+            self._outbox.open()
+            self._core.session_id = self._outbox.session_id
         driver = Driver(
             self._core,
             connector,
             connect_timeout=self._inactivity_timeout,
             max_message_size=self._max_message_size,
+            outbox=self._outbox,
         )
         driver.set_debug(self._debug)
         if self._fetcher is not None:

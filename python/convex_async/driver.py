@@ -7,21 +7,24 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
-from typing import assert_never
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, assert_never
 
 from convex_async.auth import TokenFetcher, TokenSource
+from convex_async.calls import Calls
 from convex_async.codec import FrameDecoder, encode_message
 from convex_async.deployment import FunctionPath
 from convex_async.errors import (
     AuthError,
     ClientClosedError,
     ConvexClientError,
+    OutboxError,
     Outcome,
     RemoteProtocolError,
     TransportError,
 )
 from convex_async.function_logs import log_function_lines, show_function_logs
+from convex_async.outbox import Outbox
 from convex_async.protocol.client import ClientProtocol, Offline, Online
 from convex_async.protocol.events import (
     CloseConnection,
@@ -59,6 +62,7 @@ class Driver:
         connect: opens a transport.
         connect_timeout: seconds that opening one may take.
         max_message_size: the most characters of a transition that comes in parts.
+        outbox: keeps mutations over the end of the process; it is open, and closed with this.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Driver:
         *,
         connect_timeout: float,
         max_message_size: int,
+        outbox: Outbox | None = None,
     ) -> None:
         self.core = core
         self.is_connecting = False
@@ -81,7 +86,11 @@ class Driver:
         self._wake_up = asyncio.Event()
         self._cut: asyncio.Future[str] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._answers: dict[RequestId, asyncio.Future[Answer]] = {}
+        self._outbox = outbox
+        self._calls = Calls(core, self._loop, outbox)
+        self._calls.identify(core.identity.credential)
+        if outbox is not None:
+            outbox.on_discard(self._discarded)
         self._connecting: list[asyncio.Future[None]] = []
         self._goodbyes: set[asyncio.Task[None]] = set()
         self._watchers: list[Callable[[], None]] = []
@@ -146,42 +155,36 @@ class Driver:
         self.wake()
 
     def request(self, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
-        """Queue a mutation or action; `answer` waits for it."""
-        make = self.core.mutation if kind == "mutation" else self.core.action
-        request_id = make(path, args)
-        self._answers[request_id] = self._loop.create_future()
+        """Queue a mutation or action; `answer` waits for it.
+
+        Raises:
+            OutboxError: it can't be kept, and was not queued.
+        """
+        request_id = self._calls.begin(kind, path, args)
         self._notify()
         self.wake()
         return request_id
 
-    async def answer(self, request_id: RequestId, timeout: float | None) -> Answer:
-        """A request's answer.
-
-        Raises:
-            TimeoutError: it did not come within `timeout` seconds.
-        """
-        future = self._answers[request_id]
-        if timeout is None:
-            return await future
-        # A third of the price of asyncio.timeout, which every call would pay.
-        timer = self._loop.call_later(timeout, _time_out, future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
+    def answer(self, request_id: RequestId, timeout: float | None) -> Coroutine[Any, Any, Answer]:
+        """Wait for a request's answer, see `Calls.answer`."""
+        return self._calls.answer(request_id, timeout)
 
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """Nobody waits for the request any more: what is known of it, None if it is settled."""
-        self._answers.pop(request_id, None)
-        outcome = self.core.withdraw(request_id)
+        outcome = self._calls.withdraw(request_id)
         self._notify()
         self.wake()
         return outcome
+
+    def _discarded(self, request_id: RequestId) -> None:
+        self._calls.discarded(request_id)
+        self._notify()
 
     def set_identity(self, credential: Credential | None, fetch: TokenFetcher | None) -> None:
         """Become another user, with a credential or with a fetcher that gets one."""
         self._stop_fetching()
         self.core.set_identity(credential, now=self._clock(), refreshable=fetch is not None)
+        self._calls.identify(credential)
         if isinstance(self.failure, AuthError):
             self.failure = None
             for subscriber in self.core.subscribers():
@@ -209,6 +212,7 @@ class Driver:
 
     def _provide_token(self, credential: Credential) -> None:
         self.core.provide_token(credential, now=self._clock())
+        self._calls.identify(credential)
         self._handle_events()
         self._notify()
         self.wake()
@@ -241,12 +245,7 @@ class Driver:
 
     async def drained(self) -> None:
         """Wait until everything that was sent is answered."""
-        sent = [
-            self._answers[request_id]
-            for request_id, outcome in self.core.pending_requests
-            if outcome == "unknown" and request_id in self._answers
-        ]
-        if sent and isinstance(self.core.connection, Online):
+        if (sent := self._calls.sent()) and isinstance(self.core.connection, Online):
             await asyncio.wait(sent)
 
     async def stop(self, error: ConvexClientError) -> None:
@@ -257,11 +256,15 @@ class Driver:
         await asyncio.wait([self._task])
         if self._goodbyes:
             await asyncio.wait(self._goodbyes)
+        if self._outbox is not None:
+            self._outbox.close()
 
     def discard(self) -> None:
         """The client was dropped without being closed: let go of everything, without waiting."""
         with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._task.cancel)
+            if self._outbox is not None:
+                self._loop.call_soon_threadsafe(self._outbox.close)
 
     # The task
 
@@ -275,7 +278,7 @@ class Driver:
                     await self._use(transport)
         except asyncio.CancelledError:
             raise
-        except RemoteProtocolError as refusal:
+        except (RemoteProtocolError, OutboxError) as refusal:
             error = refusal
         except BaseException as bug:
             error = RemoteProtocolError(f"the client stopped on an unexpected error: {bug!r}")
@@ -327,6 +330,7 @@ class Driver:
     async def _use(self, transport: Transport) -> None:
         """Pump frames both ways until the socket goes."""
         self.core.connected(now=self._clock())
+        self._calls.connected()
         self._decoder.clear()
         self._cut = self._loop.create_future()
         self._wake_up.set()
@@ -437,9 +441,7 @@ class Driver:
                 for subscriber, result in deliveries:
                     self._mailbox(subscriber).deliver(result, ts)
             case RequestSettled(request_id, answer):
-                future = self._answers.pop(request_id, None)
-                if future is not None and not future.done():
-                    future.set_result(answer)
+                self._calls.settle(request_id, answer)
             case FunctionLogged(path, log_lines):
                 if self._debug:
                     log_function_lines(path, log_lines)
@@ -453,13 +455,13 @@ class Driver:
             case IdentityConfirmed():
                 self._notify()
             case IdentityRefused(message, abandoned):
-                self._fail_requests(abandoned, lambda o: AuthError(message, outcome=o))
+                self._calls.refuse(abandoned, message)
                 self.failure = AuthError(message)
                 for subscriber in self.core.subscribers():
                     self._mailbox(subscriber).fail(self.failure)
                 self._notify()
             case RequestsRefused(message, abandoned):
-                self._fail_requests(abandoned, lambda o: AuthError(message, outcome=o))
+                self._calls.refuse(abandoned, message)
             case Stopped(message):
                 self._fail_all(RemoteProtocolError(f"the deployment ended the session: {message}"))
                 if self._cut is not None and not self._cut.done():
@@ -467,24 +469,10 @@ class Driver:
             case _:
                 assert_never(event)
 
-    def _fail_requests(
-        self,
-        abandoned: list[tuple[RequestId, Outcome]],
-        error: Callable[[Outcome], ConvexClientError],
-    ) -> None:
-        for request_id, outcome in abandoned:
-            future = self._answers.pop(request_id, None)
-            if future is not None and not future.done():
-                future.set_exception(error(outcome))
-
     def _fail_all(self, error: ConvexClientError) -> None:
         """Nothing more will come: tell everybody who waits."""
         self.failure = error
-        known = dict(self.core.pending_requests)
-        for request_id, future in self._answers.items():
-            if not future.done():
-                future.set_exception(_with_outcome(error, known.get(request_id, "unknown")))
-        self._answers.clear()
+        self._calls.fail_all(error)
         for subscriber in self.core.subscribers():
             self._mailbox(subscriber).fail(error)
         for waiter in self._take_connecting():
@@ -505,15 +493,3 @@ class Driver:
         mailbox = subscriber.mailbox
         assert isinstance(mailbox, Mailbox)
         return mailbox
-
-
-def _time_out(future: asyncio.Future[Answer]) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
-
-
-def _with_outcome(error: ConvexClientError, outcome: Outcome) -> ConvexClientError:
-    """The same error, saying what is known of one request."""
-    if isinstance(error, ClientClosedError):
-        return ClientClosedError(str(error), outcome=outcome)
-    return error

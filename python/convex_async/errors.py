@@ -14,6 +14,7 @@
     │  ├─ UnsupportedTypeError(TypeError)
     │  └─ InvalidValueError(ValueError)
     ├─ AuthError                         the token was refused after a refresh
+    ├─ OutboxError                       the file of unanswered mutations can't be used
     └─ ClientClosedError                 the client was used after, or during, close()
 
 All pickle, and all have `retryable`: whether the same call can succeed if made again.
@@ -190,6 +191,13 @@ class AuthError(ConvexClientError):
     def __init__(self, message: str, *, outcome: Outcome = "not_sent") -> None:
         super().__init__(message)
         self.outcome: Outcome = outcome
+
+
+class OutboxError(ConvexClientError):
+    """The outbox is another client's, of another deployment, or can't be read or written.
+
+    A mutation that gets it was not sent.
+    """
 
 
 class ClientClosedError(ConvexClientError):

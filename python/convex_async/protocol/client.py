@@ -152,16 +152,32 @@ class ClientProtocol:
         """Whether the deployment knows of the subscriber's query on the present socket."""
         return isinstance(self.connection, Online) and self._query_set.was_sent(subscriber.query)
 
-    def mutation(self, path: FunctionPath, args: bytes) -> RequestId:
-        """Queue a mutation, with canonical wire bytes of its arguments object."""
-        return self._request("mutation", path, args)
+    def mutation(
+        self, path: FunctionPath, args: bytes, request_id: RequestId | None = None
+    ) -> RequestId:
+        """Queue a mutation.
 
-    def action(self, path: FunctionPath, args: bytes) -> RequestId:
-        """Queue an action, with canonical wire bytes of its arguments object."""
-        return self._request("action", path, args)
+        Args:
+            args: canonical wire bytes of the arguments object.
+            request_id: above all that the session has had; the next one if not given.
+        """
+        return self._request("mutation", path, args, request_id)
 
-    def _request(self, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
-        return self._requests.add(kind, path, args, self._identity.epoch).request_id
+    def action(
+        self, path: FunctionPath, args: bytes, request_id: RequestId | None = None
+    ) -> RequestId:
+        """Queue an action; arguments as for `mutation`."""
+        return self._request("action", path, args, request_id)
+
+    def _request(
+        self, kind: Kind, path: FunctionPath, args: bytes, request_id: RequestId | None
+    ) -> RequestId:
+        epoch = self._identity.epoch
+        return self._requests.add(kind, path, args, epoch, request_id).request_id
+
+    def restore(self, request_id: RequestId, path: FunctionPath, args: bytes) -> None:
+        """Queue a mutation of an earlier process of this session, to run as the present user."""
+        self._requests.restore(request_id, path, args, self._identity.epoch)
 
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """The caller gave up; what is known of the request, None if it is settled."""

@@ -89,6 +89,11 @@ class Identity:
         """Whether results are those of the present user."""
         return isinstance(self.state, Confirmed)
 
+    @property
+    def credential(self) -> Credential | None:
+        """What the present user has shown; None while it is being fetched for the first time."""
+        return self._credentials.get(self.epoch)
+
     def is_due(self, epoch: int) -> bool:
         """Whether an Authenticate has to precede what is sent as this epoch."""
         return self._credentials[epoch] != self._in_force

@@ -144,13 +144,36 @@ class Requests:
         epochs = [queue[0].epoch for queue in self._queued.values() if queue]
         return min(epochs) if epochs else None
 
-    def add(self, kind: Kind, path: FunctionPath, args: bytes, epoch: int) -> Request:
-        """A new request, queued."""
-        request = Request(RequestId(self._next_id), kind, path, args, epoch)
-        self._next_id += 1
-        self._requests[request.request_id] = request
+    def add(
+        self,
+        kind: Kind,
+        path: FunctionPath,
+        args: bytes,
+        epoch: int,
+        request_id: RequestId | None = None,
+    ) -> Request:
+        """A new request, queued.
+
+        Args:
+            request_id: above all before it; the next one if not given.
+        """
+        if request_id is None:
+            request_id = RequestId(self._next_id)
+        request = Request(request_id, kind, path, args, epoch)
+        self._next_id = request_id + 1
+        self._requests[request_id] = request
         self._queued[kind].append(request)
         return request
+
+    def restore(self, request_id: RequestId, path: FunctionPath, args: bytes, epoch: int) -> None:
+        """Queue a mutation of an earlier process, which may have sent it, in its place."""
+        request = Request(request_id, "mutation", path, args, epoch)
+        request.state = _SENT
+        self._requests[request_id] = request
+        self._requests = {i: self._requests[i] for i in sorted(self._requests)}
+        # In order of identities first: what was asked as an earlier user goes out before.
+        queue = sorted((*self._queued["mutation"], request), key=lambda r: (r.epoch, r.request_id))
+        self._queued["mutation"] = deque(queue)
 
     def drain(self, epoch: int) -> Iterator[Mutation | Action]:
         """The requests of one identity that may go out now, in order."""

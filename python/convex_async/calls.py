@@ -1,0 +1,159 @@
+"""The callers that wait for mutations and actions, and the outbox that outlives them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from convex_async.auth import user_of
+from convex_async.deployment import FunctionPath
+from convex_async.errors import (
+    AuthError,
+    ClientClosedError,
+    ConvexClientError,
+    OutboxError,
+    Outcome,
+)
+from convex_async.outbox import Outbox
+from convex_async.protocol.client import ClientProtocol, Online
+from convex_async.protocol.identity import Credential
+from convex_async.protocol.requests import Answer, Failed, Kind, RequestId
+
+logger = logging.getLogger("convex_async")
+
+
+class Calls:
+    """Who waits for which request of one client.
+
+    Args:
+        core: the protocol state, which has the requests.
+        outbox: keeps the mutations over the end of the process; None for none. It is open.
+    """
+
+    def __init__(
+        self, core: ClientProtocol, loop: asyncio.AbstractEventLoop, outbox: Outbox | None
+    ) -> None:
+        self._core = core
+        self._loop = loop
+        self._outbox = outbox
+        self._user: str | None = None
+        self._waiting: dict[RequestId, asyncio.Future[Answer]] = {}
+
+    def begin(self, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
+        """Queue a request; `answer` waits for it.
+
+        Raises:
+            OutboxError: it can't be kept, and was not queued.
+        """
+        request_id = None if self._outbox is None else self._keep(self._outbox, kind, path, args)
+        make = self._core.mutation if kind == "mutation" else self._core.action
+        request_id = make(path, args, request_id)
+        self._waiting[request_id] = self._loop.create_future()
+        return request_id
+
+    def _keep(self, outbox: Outbox, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
+        request_id = outbox.next_request_id()
+        if kind == "mutation":
+            online = isinstance(self._core.connection, Online)
+            outbox.add(request_id, path, args, user=self._user, sent=online)
+        return request_id
+
+    async def answer(self, request_id: RequestId, timeout: float | None) -> Answer:
+        """A request's answer.
+
+        Raises:
+            TimeoutError: it did not come within `timeout` seconds.
+        """
+        future = self._waiting[request_id]
+        if timeout is None:
+            return await future
+        # A third of the price of asyncio.timeout, which every call would pay.
+        timer = self._loop.call_later(timeout, _time_out, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+
+    def withdraw(self, request_id: RequestId) -> Outcome | None:
+        """Nobody waits for the request any more: what is known of it, None if it is settled."""
+        self._waiting.pop(request_id, None)
+        if self._outbox is not None:
+            self._outbox.forget(request_id)
+        return self._core.withdraw(request_id)
+
+    def discarded(self, request_id: RequestId) -> None:
+        """The user took the request out of the outbox."""
+        outcome = self._core.withdraw(request_id)
+        future = self._waiting.pop(request_id, None)
+        if future is not None and not future.done():
+            known = "will not run" if outcome == "not_sent" else "may have run"
+            future.set_exception(OutboxError(f"it was discarded from the outbox, and {known}"))
+
+    def settle(self, request_id: RequestId, answer: Answer) -> None:
+        """The deployment answered, or the action is lost."""
+        future = self._waiting.pop(request_id, None)
+        if self._outbox is not None:
+            if future is None and isinstance(answer, Failed):
+                logger.warning("a mutation of an earlier process failed: %s", answer.message)
+                self._outbox.fail(request_id, answer.message)
+            else:
+                self._outbox.forget(request_id)
+        if future is not None and not future.done():
+            future.set_result(answer)
+
+    def refuse(self, abandoned: list[tuple[RequestId, Outcome]], message: str) -> None:
+        """The user these were made as was refused."""
+        for request_id, outcome in abandoned:
+            future = self._waiting.pop(request_id, None)
+            if self._outbox is not None:
+                # Nobody was told of those of an earlier process: they wait for their user.
+                (self._outbox.release if future is None else self._outbox.forget)(request_id)
+            if future is not None and not future.done():
+                future.set_exception(AuthError(message, outcome=outcome))
+
+    def fail_all(self, error: ConvexClientError) -> None:
+        """No answer will come to this process; what is in the outbox stays there."""
+        known = dict(self._core.pending_requests)
+        for request_id, future in self._waiting.items():
+            if not future.done():
+                outcome = known.get(request_id, "unknown") if self._outbox is None else "unknown"
+                future.set_exception(_with_outcome(error, outcome))
+        self._waiting.clear()
+
+    def sent(self) -> list[asyncio.Future[Answer]]:
+        """The answers that are awaited from the deployment."""
+        return [
+            self._waiting[request_id]
+            for request_id, outcome in self._core.pending_requests
+            if outcome == "unknown" and request_id in self._waiting
+        ]
+
+    def identify(self, credential: Credential | None) -> None:
+        """The present user; None while a token is being fetched."""
+        if self._outbox is None:
+            return
+        self._user = None if credential is None else user_of(credential)
+        if credential is None or self._user is None:
+            return
+        is_token = credential.token_type == "User"
+        if is_token:
+            self._outbox.name_user(self._user)
+        for entry in self._outbox.take(self._user, is_token=is_token):
+            self._core.restore(RequestId(entry.request_id), entry.path, entry.wire)
+
+    def connected(self) -> None:
+        """A socket is open."""
+        if self._outbox is not None:
+            self._outbox.connected()
+
+
+def _time_out(future: asyncio.Future[Answer]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
+
+
+def _with_outcome(error: ConvexClientError, outcome: Outcome) -> ConvexClientError:
+    """The same error, saying what is known of one request."""
+    if isinstance(error, ClientClosedError):
+        return ClientClosedError(str(error), outcome=outcome)
+    return error
