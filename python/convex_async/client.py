@@ -482,6 +482,9 @@ class ConvexClient(ClientBase):
             raise LocalProtocolError(
                 "a ConvexClient works inside a running event loop: call it from a coroutine"
             ) from None
+        if self._outbox is not None:
+            self._outbox.open()
+            self._core.session_id = self._outbox.session_id
         from convex_async.transport.websocket import WebSocketConnector  # imports aiohttp
 
         connector = WebSocketConnector(
@@ -492,9 +495,6 @@ class ConvexClient(ClientBase):
             compress=self._compress,
         )
         self._owner = (os.getpid(), threading.get_ident())
-        if self._outbox is not None:
-            self._outbox.open()
-            self._core.session_id = self._outbox.session_id
         driver = Driver(
             self._core,
             connector,

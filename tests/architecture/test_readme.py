@@ -33,6 +33,18 @@ async def create(ctx: Any, text: str) -> Any:
     return await ctx.db.insert("tasks", {"text": text, "isCompleted": False})
 
 
+GUARANTEES = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "README.md").read_text())
+
+
+def test_there_are_guarantees() -> None:
+    assert len(GUARANTEES) >= 20
+
+
+@pytest.mark.parametrize(("file", "name"), GUARANTEES, ids=[name for _, name in GUARANTEES])
+def test_the_proof_of_a_guarantee_is_there(file: str, name: str) -> None:
+    assert re.search(rf"^(async def|def|class) {name}\b", (ROOT / file).read_text(), re.M)
+
+
 def test_there_are_blocks() -> None:
     assert len(BLOCKS) >= 6
 

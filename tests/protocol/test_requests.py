@@ -139,3 +139,28 @@ def test_abandoning_tells_of_each_request() -> None:
     second, third = add(requests, epoch=0), add(requests, epoch=1)
     assert requests.abandon(range(1)) == [(first, "unknown"), (second, "not_sent")]
     assert sent(requests, epoch=1) == [third]
+
+
+def test_what_an_earlier_process_asked_goes_out_in_its_place() -> None:
+    requests = Requests()
+    requests.add("mutation", PATH, b"{}", 0, RequestId(1000))
+    requests.add("mutation", PATH, b"{}", 1, RequestId(1001))
+    for request_id in (RequestId(8), RequestId(7)):
+        requests.restore(request_id, PATH, b"{}", 1)
+    known = dict(requests.pending())
+    assert list(known) == [7, 8, 1000, 1001]
+    assert list(known.values()) == ["unknown", "unknown", "not_sent", "not_sent"]
+    assert sent(requests, 0) == [1000]  # as the earlier user
+    assert sent(requests, 1) == [7, 8, 1001]
+    requests.disconnected()
+    assert requests.first_queued_epoch() == 0
+    assert add(requests) == 1002
+
+
+def test_a_reconnect_sends_what_was_restored_before_what_came_later() -> None:
+    requests = Requests()
+    requests.add("mutation", PATH, b"{}", 0, RequestId(1000))
+    requests.restore(RequestId(7), PATH, b"{}", 0)
+    assert sent(requests) == [7, 1000]
+    requests.disconnected()
+    assert sent(requests) == [7, 1000]

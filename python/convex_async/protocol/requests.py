@@ -171,9 +171,8 @@ class Requests:
         request.state = _SENT
         self._requests[request_id] = request
         self._requests = {i: self._requests[i] for i in sorted(self._requests)}
-        # In order of identities first: what was asked as an earlier user goes out before.
-        queue = sorted((*self._queued["mutation"], request), key=lambda r: (r.epoch, r.request_id))
-        self._queued["mutation"] = deque(queue)
+        queue = (*self._queued["mutation"], request)
+        self._queued["mutation"] = deque(sorted(queue, key=_turn))
 
     def drain(self, epoch: int) -> Iterator[Mutation | Action]:
         """The requests of one identity that may go out now, in order."""
@@ -267,7 +266,7 @@ class Requests:
             The actions that were on the wire; they are settled, as lost.
         """
         lost: list[Request] = []
-        again: deque[Request] = deque()
+        again: list[Request] = []
         for request in list(self._requests.values()):
             match request.state:
                 case Sent() if request.kind == "action":
@@ -282,7 +281,7 @@ class Requests:
                 case _:
                     assert_never(request.state)
         again.extend(r for r in self._queued["mutation"] if isinstance(r.state, Unsent))
-        self._queued["mutation"] = again
+        self._queued["mutation"] = deque(sorted(again, key=_turn))
         self._on_wire = {"mutation": 0, "action": 0}
         return lost
 
@@ -302,6 +301,11 @@ class Requests:
     def _settle(self, request: Request) -> None:
         del self._requests[request.request_id]
         self._completed.pop(request.request_id, None)
+
+
+def _turn(request: Request) -> tuple[int, RequestId]:
+    """What was asked as an earlier user goes out first, and one user's requests by their ids."""
+    return request.epoch, request.request_id
 
 
 def _known(state: State) -> Outcome:
