@@ -38,6 +38,8 @@ class Calls:
         self._outbox = outbox
         self._user: str | None = None
         self._waiting: dict[RequestId, asyncio.Future[Answer]] = {}
+        self._deadlines: dict[asyncio.Future[Answer], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
         """Queue a request; `answer` waits for it.
@@ -67,12 +69,28 @@ class Calls:
         future = self._waiting[request_id]
         if timeout is None:
             return await future
-        # A third of the price of asyncio.timeout, which every call would pay.
-        timer = self._loop.call_later(timeout, _time_out, future)
+        self._limit(future, timeout)
         try:
             return await future
         finally:
-            timer.cancel()
+            del self._deadlines[future]
+
+    def _limit(self, future: asyncio.Future[Answer], timeout: float) -> None:
+        """Let the future end in time. One timer for all calls: most never need theirs."""
+        deadline = self._loop.time() + timeout
+        self._deadlines[future] = deadline
+        if self._timer is None or deadline < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(deadline, self._time_out)
+
+    def _time_out(self) -> None:
+        now = self._loop.time()
+        for future, deadline in self._deadlines.items():
+            if deadline <= now and not future.done():
+                future.set_exception(TimeoutError())
+        left = [deadline for deadline in self._deadlines.values() if deadline > now]
+        self._timer = self._loop.call_at(min(left), self._time_out) if left else None
 
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """Nobody waits for the request any more: what is known of it, None if it is settled."""
@@ -113,6 +131,9 @@ class Calls:
 
     def fail_all(self, error: ConvexClientError) -> None:
         """No answer will come to this process; what is in the outbox stays there."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         known = dict(self._core.pending_requests)
         for request_id, future in self._waiting.items():
             if not future.done():
@@ -145,11 +166,6 @@ class Calls:
         """A socket is open."""
         if self._outbox is not None:
             self._outbox.connected()
-
-
-def _time_out(future: asyncio.Future[Answer]) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
 
 
 def _with_outcome(error: ConvexClientError, outcome: Outcome) -> ConvexClientError:

@@ -176,6 +176,20 @@ async def test_a_dead_server_ends_a_call_by_its_timeout(unused_tcp_port: int, ki
             await client.subscribe("notes:list").get(timeout=0.1)
 
 
+async def test_each_call_has_a_timeout_of_its_own(unused_tcp_port: int) -> None:
+    ended: list[float] = []
+
+    async def call(timeout: float) -> None:
+        with pytest.raises(RequestTimeoutError):
+            await client.mutation("notes:touch", timeout=timeout)
+        ended.append(timeout)
+
+    async with ConvexClient(f"http://127.0.0.1:{unused_tcp_port}") as client:
+        async with asyncio.timeout(5):
+            await asyncio.gather(*map(call, (0.06, 0.02, 0.1, 0.04)))
+    assert ended == [0.02, 0.04, 0.06, 0.1]
+
+
 async def test_a_sent_request_that_times_out_is_of_unknown_outcome(
     deployment: LocalDeployment, client: ConvexClient
 ) -> None:
