@@ -27,9 +27,9 @@ async def list_notes(ctx):
 """
 
 
-def serve(directory: Path) -> tuple[subprocess.Popen[str], str]:
+def serve(directory: Path, *more: str) -> tuple[subprocess.Popen[str], str]:
     """The process, and the URL that it printed."""
-    options = ["backend:functions", "--port", "0", "--path", "data.sqlite3"]
+    options = ["backend:functions", "--port", "0", "--path", "data.sqlite3", *more]
     process = subprocess.Popen(
         [sys.executable, "-m", "convex_async.cli", "serve", *options],
         stdout=subprocess.PIPE,
@@ -58,3 +58,20 @@ async def test_serve_until_sigterm_and_again(tmp_path: Path) -> None:
         finally:
             process.kill()
             process.wait()
+
+
+def test_serve_starts_again_when_the_module_changes(tmp_path: Path) -> None:
+    module = tmp_path / "backend.py"
+    module.write_text(BACKEND)
+    process, _ = serve(tmp_path, "--reload")
+    assert process.stdout is not None
+    try:
+        module.write_text("a mistake in the middle of typing")
+        module.write_text(BACKEND + BACKEND[BACKEND.index("@") :].replace("notes:", "more:"))
+        lines = iter(process.stdout.readline, "")
+        assert any(line.startswith("Serving 4 functions at ") for line in lines)
+        process.send_signal(signal.SIGTERM)
+        assert "Stopped\n" in process.communicate(timeout=10)[0]
+    finally:
+        process.kill()
+        process.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
 import sys
 from importlib import import_module
@@ -19,15 +20,38 @@ from convex_async.local import Functions, LocalDeployment
 @click.option("--path", type=click.Path(path_type=Path), help="Keep the data in this SQLite file.")
 @click.option("--port", default=3210, show_default=True, help="The port; 0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address.")
+@click.option("--reload", is_flag=True, help="Start again when Python files here change.")
 @click.option("--redact", is_flag=True, help="Hide errors and logs, as production does.")
-def command(functions: str, path: Path | None, port: int, host: str, redact: bool) -> None:
+def command(
+    functions: str, path: Path | None, port: int, host: str, reload: bool, redact: bool
+) -> None:
     """Serve the Functions object of a Python module, such as `app.backend:functions`."""
+    if reload:
+        _serve_again_and_again()
+        return
     found = _load(functions)
     deployment = LocalDeployment(found, path, host=host, port=port, redact=redact)
     try:
         asyncio.run(_serve(deployment, found))
     except OSError as error:
         raise click.ClickException(f"can't listen on {host}:{port}: {error}") from None
+
+
+def _serve_again_and_again() -> None:
+    """Run this very command in a process, and another one after each change.
+
+    A fresh process is the only honest reload: no module, and no socket, is left of the old one.
+    """
+    from watchfiles import PythonFilter, run_process
+
+    arguments = [argument for argument in sys.argv[1:] if argument != "--reload"]
+    run_process(
+        Path.cwd(),
+        target=shlex.join([sys.executable, "-m", "convex_async.cli", *arguments]),
+        target_type="command",
+        watch_filter=PythonFilter(),
+        callback=lambda changes: click.echo("Changed: " + ", ".join(sorted(p for _, p in changes))),
+    )
 
 
 def _load(name: str) -> Functions:
