@@ -91,34 +91,37 @@ class DeploymentUrl:
             ValueError: it is no deployment URL; the message names the mistake.
         """
         text = url.strip()
+        # What is given by mistake may be a key, or a URL that holds a token or a password.
+        shown = re.split(r"[|?#]", text)[0].rpartition("@")[2]
         parts = urlsplit(text)
         example = "such as https://happy-animal-123.convex.cloud"
         if parts.scheme not in ("http", "https", "ws", "wss") or "://" not in text:
             raise ValueError(
-                f"{url!r} has no scheme: a deployment URL starts with https://, {example}"
+                f"{shown!r} has no scheme: a deployment URL starts with https://, {example}"
             )
         host = parts.hostname or ""
         if not host:
-            raise ValueError(f"{url!r} has no host: give the deployment URL, {example}")
+            raise ValueError(f"{shown!r} has no host: give the deployment URL, {example}")
         if host.endswith(".convex.site"):
             right = host.removesuffix(".site") + ".cloud"
             raise ValueError(
-                f"{url!r} serves HTTP actions only; the deployment URL is https://{right}"
+                f"{shown!r} serves HTTP actions only; the deployment URL is https://{right}"
             )
         if host == "dashboard.convex.dev" or host == "convex.dev":
             raise ValueError(
-                f"{url!r} is a dashboard link; its Settings page has the deployment URL, {example}"
+                f"{shown!r} is a dashboard link; its Settings page has the deployment URL, "
+                f"{example}"
             )
         if parts.username or parts.password:
             raise ValueError("a deployment URL holds no user name or password")
         if parts.query or parts.fragment:
             raise ValueError(
-                f"{url!r} has a query or a fragment; give the deployment URL, {example}"
+                f"{shown!r} has a query or a fragment; give the deployment URL, {example}"
             )
         try:
             port = parts.port
         except ValueError as error:
-            raise ValueError(f"{url!r} has no valid port") from error
+            raise ValueError(f"{shown!r} has no valid port") from error
         path = parts.path.rstrip("/").removesuffix("/api").rstrip("/")
         secure = parts.scheme in ("https", "wss")
         netloc = f"[{host}]" if ":" in host else host

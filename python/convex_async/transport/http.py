@@ -104,7 +104,7 @@ def mapped_errors(where: str, attempt: Attempt) -> Generator[None, None, None]:
         yield
     except TransportError:
         raise  # ours already, though an OSError too
-    except aiohttp.InvalidURL:
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
         raise TransportError(f"{where}: not a valid URL") from None  # aiohttp's text shows it
     except aiohttp.TooManyRedirects:
         raise TransportError(f"{where}: too many redirects") from None
