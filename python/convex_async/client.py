@@ -161,6 +161,8 @@ class ConvexClient(ClientBase):
                     await _at_most(self._close_timeout, driver.drained())
                 await driver.stop(ClientClosedError())
         finally:
+            if self._outbox is not None:
+                self._outbox.close()
             await self._sessions.close()
 
     async def __aenter__(self) -> Self:

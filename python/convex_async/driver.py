@@ -62,7 +62,7 @@ class Driver:
         connect: opens a transport.
         connect_timeout: seconds that opening one may take.
         max_message_size: the most characters of a transition that comes in parts.
-        outbox: keeps mutations over the end of the process; it is open, and closed with this.
+        outbox: keeps mutations over the end of the process; it is open.
     """
 
     def __init__(
@@ -256,8 +256,6 @@ class Driver:
         await asyncio.wait([self._task])
         if self._goodbyes:
             await asyncio.wait(self._goodbyes)
-        if self._outbox is not None:
-            self._outbox.close()
 
     def discard(self) -> None:
         """The client was dropped without being closed: let go of everything, without waiting."""

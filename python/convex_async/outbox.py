@@ -88,6 +88,7 @@ class Outbox:
         self.path = Path(path)
         self._deployment = deployment
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
         self._in_flight: set[int] = set()
         self._waiters: list[asyncio.Future[None]] = []
         self._next = self._limit = 0
@@ -135,21 +136,23 @@ class Outbox:
 
         Raises:
             OutboxError: another client has it, it is another deployment's, or no outbox.
+            ClientClosedError: it was closed.
         """
         if self._connection is not None:
             return
-        connection: sqlite3.Connection | None = None
+        if self._closed:
+            raise ClientClosedError()
         try:
-            connection = self._connect()
-            self.session_id, first = self._claim(connection)
+            # Arguments are the user's own data: for the owner's eyes.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = sqlite3.connect(self.path, isolation_level=None, timeout=0)
         except (sqlite3.Error, OSError) as error:
-            if connection is not None:
-                connection.close()
             raise self._error(error) from error
-        except OutboxError:
-            if connection is not None:
-                connection.close()
-            raise
+        try:
+            self.session_id, first = self._claim(connection)
+        except BaseException as error:
+            connection.close()
+            raise self._error(error) if isinstance(error, sqlite3.Error) else error from None
         self._connection = connection
         self._next = self._limit = first
         self._in_flight.clear()
@@ -160,7 +163,8 @@ class Outbox:
         self._on_discard = tell
 
     def close(self) -> None:
-        """Let go of the file; what is pending stays in it. Idempotent."""
+        """Let go of the file for good; what is pending stays in it. Idempotent."""
+        self._closed = True
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -255,18 +259,12 @@ class Outbox:
 
     # How
 
-    def _connect(self) -> sqlite3.Connection:
-        # Arguments are the user's own data: for the owner's eyes.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=0)
+    def _claim(self, connection: sqlite3.Connection) -> tuple[str, int]:
+        """The session id, and the first request id that this process may use."""
         # Exclusive for as long as the connection is open; the system releases it with the process.
         # In WAL mode a commit survives kill -9 once it returns.
         for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=NORMAL"):
             connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    def _claim(self, connection: sqlite3.Connection) -> tuple[str, int]:
-        """The session id, and the first request id that this process may use."""
         connection.execute("BEGIN EXCLUSIVE")
         if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             for statement in _TABLES.split(";"):

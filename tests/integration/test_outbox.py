@@ -286,3 +286,5 @@ def test_ids_are_taken_from_the_file_before_they_are_used(path: Path) -> None:
         assert not new & ids
         ids |= new
         outbox.close()
+        with pytest.raises(ClientClosedError):
+            _ = outbox.pending
