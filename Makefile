@@ -18,7 +18,9 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 soak: $(VENV)/.test
-	CONVEX_ASYNC_SOAK=1 $(BIN)/python -m pytest tests/protocol/test_conversation.py --timeout 900 $(ARGS)
+	CONVEX_ASYNC_SOAK=1 CONVEX_ASYNC_SOAK_SCHEDULES=500 $(BIN)/python -m pytest -n $(JOBS) \
+	  tests/protocol/test_conversation.py tests/protocol/test_conversation_identity.py tests/faults \
+	  --timeout 900 $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest benches/bench_codec.py benches/bench_local.py --benchmark-columns=median,ops --benchmark-sort=name $(ARGS)
