@@ -44,20 +44,29 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-async def serve(answer: int | None = None) -> TestServer:
-    """Takes every socket, or answers every upgrade with this status."""
+async def serve(answer: int | None = None, heard: list[object] | None = None) -> TestServer:
+    """Takes every socket, or answers every upgrade with this status.
+
+    Args:
+        heard: what comes on the sockets.
+    """
+
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        message = await socket.receive()
+        if heard is not None and message.type is aiohttp.WSMsgType.TEXT:
+            heard.append(message.data)
+        return socket
 
     async def sync(request: web.Request) -> web.StreamResponse:
         if answer is not None:
             return web.Response(status=answer, headers={"Location": "/elsewhere"})
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        await socket.receive()
-        return socket
+        return await elsewhere(request)
 
     app = web.Application()
     app.router.add_get("/api/sync", sync)
-    app.router.add_get("/elsewhere", sync)
+    app.router.add_get("/elsewhere", elsewhere)
     return TestServer(app)
 
 
@@ -92,3 +101,17 @@ async def test_a_refused_upgrade_is_an_error_and_in_the_state(status: int) -> No
         assert str(status) in (client.state.last_close_reason or "")
         assert client.state.connection_count == 0
     await server.close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_an_upgrade_is_not_redirected(status: int) -> None:
+    heard: list[object] = []
+    server = await serve(status, heard)
+    await server.start_server()
+    async with ConvexClient(str(server.make_url("")), auth="a.b.c") as client:
+        with pytest.raises(TransportError, match="redirects to ws://127"):
+            await client.connect()
+        assert "redirects" in (client.state.last_close_reason or "")
+        assert client.state.connection_count == 0
+    await server.close()
+    assert heard == []

@@ -104,4 +104,12 @@ class WebSocketConnector:
             ) from error
         except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
             raise TransportError(f"no connection to {self._url}: {error}") from error
+        # ws_connect has no switch against following redirects, and tells of them nowhere else.
+        # Nothing was sent on the socket yet: a token goes where the user said, or nowhere.
+        if socket._response.history:
+            socket._response.close()
+            raise TransportError(
+                f"{self._url} redirects to {socket._response.url.origin()}; an upgrade is not "
+                "redirected: is the URL right?"
+            )
         return WebSocketTransport(socket)
