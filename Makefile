@@ -66,7 +66,7 @@ clean:
 
 $(VENV)/.base:
 	@command -v cargo >/dev/null || { \
-	  echo "cargo is missing: install Rust 1.87 or newer, see https://rustup.rs"; exit 1; }
+	  echo "cargo is missing: install Rust 1.93 or newer, see https://rustup.rs"; exit 1; }
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
 	    2>/dev/null; then exec "$$python" -m venv $(VENV); fi; done; \

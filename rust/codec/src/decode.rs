@@ -235,7 +235,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             Tagged::Float(value) => PyFloat::new(self.py, value).into_any(),
             Tagged::Bytes(encoded) => {
                 let mut good = false;
-                let bytes = PyBytes::new_with(self.py, encoded.length, |target| {
+                let bytes = PyBytes::new_with(self.py, encoded.length(), |target| {
                     good = encoded.decode_into(target);
                     Ok(())
                 })?;

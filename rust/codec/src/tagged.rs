@@ -1,6 +1,6 @@
 //! The values that JSON has no spelling for: `$integer`, `$float` and `$bytes`.
 
-use base64_simd::{Out, STANDARD};
+use base64_turbo::STANDARD;
 
 use crate::values::is_special;
 
@@ -14,35 +14,42 @@ pub enum Tagged<'p> {
 /// Canonical base64, but for characters that are none of its alphabet, which `decode_into` finds.
 pub struct Encoded<'p> {
     text: &'p [u8],
-    /// How many bytes it stands for.
-    pub length: usize,
+    /// What the last four characters stand for, the only ones that may be padded.
+    tail: ([u8; 3], usize),
 }
 
 impl<'p> Encoded<'p> {
     /// None if the length or the padding is wrong, or the last character has spare bits.
     fn new(text: &'p str) -> Option<Self> {
         let text = text.as_bytes();
-        let Some((_, &last)) = text.split_last_chunk::<4>() else {
-            return text.is_empty().then_some(Self { text, length: 0 });
+        let tail = match text.last_chunk() {
+            Some(last) => last_bytes(last)?,
+            None => ([0; 3], 0),
         };
-        let length = STANDARD.decoded_length(text).ok()?;
-        let mut room = [0; 3];
-        let tail = STANDARD.decode(&last, Out::from_slice(&mut room)).ok()?;
-        let mut again = [0; 4];
-        let again = STANDARD.encode(tail, Out::from_slice(&mut again));
-        (*again == last).then_some(Self { text, length })
+        text.len().is_multiple_of(4).then_some(Self { text, tail })
+    }
+
+    /// How many bytes it stands for.
+    pub fn length(&self) -> usize {
+        self.head().len() / 4 * 3 + self.tail.1
+    }
+
+    fn head(&self) -> &'p [u8] {
+        &self.text[..self.text.len().saturating_sub(4)]
     }
 
     /// Decode into a buffer of `length` bytes; false if a character is none of base64.
     pub fn decode_into(&self, target: &mut [u8]) -> bool {
-        STANDARD
-            .decode(self.text, Out::from_slice(target))
-            .is_ok_and(|bytes| bytes.len() == self.length)
+        let (bytes, length) = &self.tail;
+        let (head, tail) = target.split_at_mut(target.len() - length);
+        tail.copy_from_slice(&bytes[..*length]);
+        // Padding within the head would make it shorter.
+        STANDARD.decode_slice(self.head(), head) == Ok(head.len())
     }
 
     /// Whether all characters are of the alphabet.
     pub fn is_base64(&self) -> bool {
-        STANDARD.check(self.text).is_ok()
+        self.decode_into(&mut vec![0; self.length()])
     }
 
     fn eight(&self) -> Option<[u8; 8]> {
@@ -114,6 +121,22 @@ fn eight_bytes(text: &[u8; EIGHT]) -> Option<[u8; 8]> {
     good.then_some(((bits >> 2) as u64).to_be_bytes())
 }
 
+/// The one to three bytes that the last four characters stand for, and how many they are.
+fn last_bytes(text: &[u8; 4]) -> Option<([u8; 3], usize)> {
+    let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
+    let (digits, length) = (text.get(..4 - padding)?, 3_usize.checked_sub(padding)?);
+    let mut bits: u32 = 0;
+    let mut seen = 0;
+    for &digit in digits {
+        let value = DIGITS[usize::from(digit)];
+        seen |= value;
+        bits = (bits << 6) | u32::from(value);
+    }
+    let [_, bytes @ ..] = (bits << (6 * padding)).to_be_bytes();
+    let good = length > 0 && seen < 64 && bytes[length..].iter().all(|&spare| spare == 0);
+    good.then_some((bytes, length))
+}
+
 /// Append the base64 of 8 bytes.
 fn write_eight(out: &mut Vec<u8>, bytes: [u8; 8]) {
     let bits = u128::from(u64::from_be_bytes(bytes)) << 2;
@@ -146,6 +169,8 @@ pub fn write_float(out: &mut Vec<u8>, value: f64) {
 /// Append bytes.
 pub fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(b"{\"$bytes\":\"");
-    STANDARD.encode_append(bytes, out);
+    let start = out.len();
+    out.resize(start + STANDARD.encoded_len(bytes.len()), 0);
+    let _ = STANDARD.encode_slice(bytes, &mut out[start..]);
     out.extend_from_slice(b"\"}");
 }
