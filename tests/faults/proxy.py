@@ -61,11 +61,12 @@ class FaultProxy:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
-        fault = self.plan.popleft() if self.plan else None
+        fault: Fault | None = None
         writers = [writer]
         try:
             there, back = await asyncio.open_connection("127.0.0.1", self._port)
             writers.append(back)
+            fault = self.plan.popleft() if self.plan else None
             await self._forward(fault, {"up": (reader, back), "down": (there, writer)})
         except OSError:
             pass
