@@ -171,6 +171,7 @@ class ClientBase(ABC):
             timeout: seconds without any progress; the client's own by default.
 
         Raises:
+            ValueError: the URL is not a whole one.
             StorageError, RequestTimeoutError: with `.outcome` "not_sent" if nothing was stored,
                 "unknown" if the file may have been. Cancelling tells nothing.
             FunctionError: the mutation failed.
@@ -179,6 +180,9 @@ class ClientBase(ABC):
         from convex_async import uploads
 
         session = self._http_session()
+        if isinstance(url, str) and url.startswith(("/", "?")):
+            # Taken for a function's path it would be shown in an error, its token included.
+            raise ValueError("an upload URL is a whole one, https://…, as the deployment gave it")
         if isinstance(url, FunctionReference) or "://" not in url:
             target: str = await self.mutation(url, timeout=timeout, type=str)
         else:
@@ -291,8 +295,9 @@ class ClientBase(ABC):
 
         Args:
             path: on `site_url`, with its query.
-            kwargs: as `aiohttp.ClientSession.request` takes them. `timeout` may be seconds;
-                without it the client's own holds until the answer's headers are there.
+            kwargs: as `aiohttp.ClientSession.request` takes them. `timeout` may be seconds, until
+                the answer's headers are there, the wait for a token included; the client's own
+                by default.
 
         Raises:
             TransportError, RequestTimeoutError: with `.outcome`. A status of 400 or more is an

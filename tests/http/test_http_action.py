@@ -76,6 +76,21 @@ async def test_time_limits_and_lost_connections(deployment: ScriptedDeployment) 
                 pass
 
 
+@pytest.mark.parametrize("timeout", [0.05, aiohttp.ClientTimeout(total=0.05)], ids=["s", "own"])
+async def test_the_time_limit_holds_for_the_token_too(
+    deployment: ScriptedDeployment, timeout: object
+) -> None:
+    async def fetch(*, force_refresh: bool) -> str | None:
+        raise OSError("the provider is down")
+
+    async with ConvexHttpClient(deployment.url, auth=fetch) as client:
+        with pytest.raises(RequestTimeoutError, match="not sent") as raised:
+            async with client.http_action("GET", "/hook", timeout=timeout):
+                pass
+    assert raised.value.outcome == "not_sent"
+    assert deployment.requests == []
+
+
 async def test_a_token_does_not_go_to_an_insecure_site() -> None:
     client = ConvexHttpClient(
         "https://a-b-1.convex.cloud", site_url="http://example.com", auth="a.b.c"

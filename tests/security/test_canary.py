@@ -234,6 +234,8 @@ UPLOAD_URLS = [
     f"http://127.0.0.1:{CANARY}/upload",
     f"ftp://127.0.0.1/upload?token={CANARY}",
     f"http://127.0.0.1:99999/upload?token={CANARY}",
+    f"/upload?token={CANARY}",
+    f"?token={CANARY}",
 ]
 
 

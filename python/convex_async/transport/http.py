@@ -172,33 +172,32 @@ async def open_http_action(
     if not path.startswith("/"):
         raise ValueError(f"the path of an HTTP action begins with '/', unlike {path!r}")
     headers = CIMultiDict[str](kwargs.pop("headers", None) or {})
-    if "Authorization" not in headers and (value := await token()) is not None:
-        if not (is_secure(site_url) or allow_insecure):
-            raise ValueError(
-                f"a token for {site_url} would travel unencrypted: use https, or set "
-                "allow_insecure=True if the network is to be trusted"
-            )
-        headers["Authorization"] = f"Bearer {value}"
     timeout = kwargs.pop("timeout", default_timeout)
     own, seconds = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT), timeout
     if isinstance(timeout, aiohttp.ClientTimeout):
-        own, seconds = timeout, None
-    attempt = Attempt()
-    attempt.sent = True  # aiohttp does not tell when it has begun to send a body of its own making
+        own, seconds = timeout, timeout.total
+    what, attempt = f"{method} {path.partition('?')[0]}", Attempt()
     try:
-        async with asyncio.timeout(seconds):
-            with mapped_errors(f"{method} {path.partition('?')[0]}", attempt):
+        async with asyncio.timeout(seconds) as limit:
+            if "Authorization" not in headers and (value := await token()) is not None:
+                if not (is_secure(site_url) or allow_insecure):
+                    raise ValueError(
+                        f"a token for {site_url} would travel unencrypted: use https, or set "
+                        "allow_insecure=True if the network is to be trusted"
+                    )
+                headers["Authorization"] = f"Bearer {value}"
+            if own is timeout:
+                limit.reschedule(None)  # aiohttp keeps it from here on
+            # aiohttp does not tell when it has begun to send a body of its own making.
+            attempt.sent = True
+            with mapped_errors(what, attempt):
                 response = await session.request(
-                    method,
-                    site_url + path,
-                    headers=headers,
-                    timeout=own,
-                    **kwargs,
+                    method, site_url + path, headers=headers, timeout=own, **kwargs
                 )
     except TimeoutError:
+        known = "it may have run" if attempt.sent else "it was not sent"
         raise RequestTimeoutError(
-            f"{method} {path.partition('?')[0]}: no answer within {seconds} s; it may have run",
-            outcome="unknown",
+            f"{what}: no answer within {seconds} s; {known}", outcome=attempt.outcome
         ) from None
     async with response:
         yield response
