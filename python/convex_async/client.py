@@ -157,9 +157,11 @@ class ConvexClient(ClientBase):
         self._closed = True
         try:
             if driver is not None:
-                if drain:
-                    await _at_most(self._close_timeout, driver.drained())
-                await driver.stop(ClientClosedError())
+                try:
+                    if drain:
+                        await _at_most(self._close_timeout, driver.drained())
+                finally:  # also for who is cancelled while it drains
+                    await driver.stop(ClientClosedError())
         finally:
             if self._outbox is not None:
                 self._outbox.close()

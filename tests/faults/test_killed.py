@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -70,5 +71,5 @@ async def test_a_deployment_killed_in_a_storm(
         mine = [text for text in stored if text.split()[0] == str(sender)]
         assert mine == [f"{sender} {n}" for n in range(count)]
     # Never back in time, never again, and never a state that is not of the one history.
-    assert all(len(one) < len(two) for one, two in zip(shown, shown[1:], strict=False))
+    assert all(len(one) < len(two) for one, two in pairwise(shown))
     assert all(state == [*stored, "the end"][: len(state)] for state in shown)
