@@ -52,6 +52,9 @@ logger = logging.getLogger("convex_async")
 SLICE = 0.001
 # Seconds for saying goodbye to a socket that is being replaced.
 GOODBYE = 1.0
+# Seconds past a deadline of the core at which it is ticked: asyncio fires timers early, by up to
+# the resolution of its clock (16 ms on Windows), and would repeat a tick until the deadline came.
+LATENESS = 0.02
 
 
 class Driver:
@@ -420,7 +423,7 @@ class Driver:
             self._timer = self._loop.call_at(self._at(deadline), self._tick)
 
     def _at(self, deadline: float) -> float:
-        return self._loop.time() + deadline - self._clock()
+        return self._loop.time() + deadline - self._clock() + LATENESS
 
     def _tick(self) -> None:
         self._timer = None
