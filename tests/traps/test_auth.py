@@ -80,8 +80,9 @@ def test_trap_17_an_auth_error_of_a_replaced_token_is_ignored(
 
 
 def test_trap_18_a_token_that_is_always_refused_is_given_up(session: Session) -> None:
-    """Two tokens are fetched anew at the most; then the identity is refused, and told so."""
+    """Two tokens are fetched anew at the most; then nothing is asked any more, least as nobody."""
     session.core.set_identity(None, now=session.now, refreshable=True)
+    session.subscribe()
     outcomes = []
     for n in range(3):
         session.core.provide_token(Credential("User", f"token {n}"), now=session.now)
@@ -89,6 +90,8 @@ def test_trap_18_a_token_that_is_always_refused_is_given_up(session: Session) ->
         outcomes.append(type(session.receive(AuthError("no", 0, True))[0]))
         session.drop("AuthError")
     assert outcomes == [TokenNeeded, TokenNeeded, IdentityRefused]
+    session.core.mutation(SEND, b"{}")
+    assert kinds(session.connect()) == ["Connect"]
 
 
 @pytest.mark.parametrize("error", [-(10**6), 0, 10**6], ids=["fast", "right", "slow"])

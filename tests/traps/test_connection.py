@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from convex_async import ConvexClient
 from convex_async.codec import FrameDecoder, encode_message
@@ -73,6 +76,28 @@ def test_trap_35_any_frame_is_a_sign_of_life(session: Session) -> None:
     assert session.core.events() == [CloseConnection("InactiveServer")]
     session.drop("InactiveServer")
     assert isinstance(session.core.connection, Offline)
+
+
+async def test_trap_35_a_socket_that_is_merely_pinged_lives() -> None:
+    """Ping frames come from beneath the messages, and a library may swallow them."""
+
+    async def sync(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(heartbeat=0.1)  # pings at that interval
+        await socket.prepare(request)
+        async for _ in socket:
+            pass
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/api/sync", sync)
+    async with (
+        TestServer(app) as server,
+        ConvexClient(str(server.make_url("")), inactivity_timeout=0.3) as client,
+    ):
+        await client.connect()
+        await asyncio.sleep(1)  # three times what it bears without a sign of life
+        assert client.state.connection_count == 1
+        assert client.state.phase == "connected"
 
 
 def test_trap_37_the_client_goes_by_its_own_name() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convex_async import ConvexError, FunctionError
+from convex_async import ConvexClient, ConvexError, FunctionError, TransportError
 from convex_async.deployment import DeploymentUrl
 from convex_async.http import ConvexHttpClient
 from convex_async.local.client_version import client_version
@@ -23,10 +23,14 @@ def test_trap_36_the_version_is_strictly_semantic() -> None:
 
 
 async def test_trap_36_the_header_is_sent(scripted: ScriptedDeployment) -> None:
-    """Every request names the client that made it."""
+    """Every request names the client that made it, the WebSocket's upgrade too."""
     async with ConvexHttpClient(scripted.url) as client:
         await client.query("a:b")
-    assert scripted.requests[0][1]["Convex-Client"] == CLIENT_HEADER
+    async with ConvexClient(scripted.url) as live:
+        with pytest.raises(TransportError):  # it is not one to speak to by WebSocket
+            await live.connect()
+    assert [path for path, _, _ in scripted.requests] == ["/api/query", "/api/sync"]
+    assert {headers["Convex-Client"] for _, headers, _ in scripted.requests} == {CLIENT_HEADER}
 
 
 @pytest.mark.parametrize("ending", ["", "/", "//", "/api", "/api/"])
