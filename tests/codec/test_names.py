@@ -11,7 +11,7 @@ from convex_async import codec
 from convex_async.errors import InvalidValueError
 from tests.codec import oracle
 
-LENGTHS = (0, 1, 4, 5, 6, 7, 8, 12, 13, 14, 15, 21, 22, 29, 30, 60, 61, 62, 63, 64, 100)
+LENGTHS = (0, 1, 4, 5, 6, 7, 8, 12, 13, 14, 15, 21, 22, 29, 30, 43, 44, 45, 46, 47, 48, 100)
 
 
 def text_of(rng: random.Random, names: list[str]) -> str:
@@ -29,6 +29,13 @@ def test_names_that_begin_alike_are_told_apart() -> None:
     for _ in range(3000):
         text = text_of(rng, names).encode()
         assert codec.decode(text) == oracle.decode(text)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 45])
+def test_names_that_differ_in_one_place_are_told_apart(length: int) -> None:
+    names = ["n" * place + "x" + "n" * (length - 1 - place) for place in range(length)]
+    value = {name: float(place) for place, name in enumerate([*names, "n" * length])}
+    assert codec.decode(codec.encode(value)) == value
 
 
 def test_more_names_than_are_kept() -> None:

@@ -92,15 +92,20 @@ impl<'a, 'py> Decoder<'a, 'py> {
             }
             b'{' => self.object(depth + 1, under),
             b'[' => self.array(depth + 1, under),
-            b't' => self.literal("true", PyBool::new(py, true).to_owned().into_any()),
-            b'f' => self.literal("false", PyBool::new(py, false).to_owned().into_any()),
-            b'n' => self.literal("null", py.None().into_bound(py)),
+            b't' => self.literal(b"true", PyBool::new(py, true).to_owned().into_any()),
+            b'f' => self.literal(b"false", PyBool::new(py, false).to_owned().into_any()),
+            b'n' => self.literal(b"null", py.None().into_bound(py)),
             b'-' | b'0'..=b'9' => self.number(),
             _ => Err(self.scanner.unexpected()),
         }
     }
 
-    fn literal(&mut self, word: &str, value: Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Fail> {
+    #[inline]
+    fn literal<const N: usize>(
+        &mut self,
+        word: &[u8; N],
+        value: Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>, Fail> {
         self.scanner.literal(word)?;
         Ok(value)
     }

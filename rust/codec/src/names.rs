@@ -13,19 +13,23 @@ pub const NONE: usize = 0;
 /// Twice as many as names, so that a search ends soon.
 const SLOTS: usize = 2048;
 const MOST: usize = 1024;
+/// The most fields that an object is expected to have.
+const WIDEST: usize = u16::MAX as usize;
 /// How much text of a name is kept.
-const ROOM: usize = 64;
+const ROOM: usize = 48;
 
-/// What is known about objects that stand under a name, and about what follows a name.
+/// What is known about objects that stand under a name, and about what follows a name: a line of
+/// the processor's cache.
+#[repr(align(64))]
 struct Name {
     /// `"name":`, as it stands in a text without blanks, and how long that is.
     text: [u8; ROOM],
-    length: usize,
+    length: u16,
     /// The name that came after it in its object the last time.
-    next: usize,
+    next: u16,
     /// The first name of the last object that stood under it, and how many there were.
-    child: usize,
-    width: usize,
+    child: u16,
+    width: u16,
     key: Py<PyString>,
 }
 
@@ -65,32 +69,32 @@ impl Names {
 
     /// How many fields the last object under this name had.
     pub fn width(&self, under: usize) -> usize {
-        self.known[under].width
+        usize::from(self.known[under].width)
     }
 
     pub fn set_width(&mut self, under: usize, width: usize) {
-        self.known[under].width = width;
+        self.known[under].width = width.min(WIDEST) as u16;
     }
 
     /// The name to be expected after `last`, if the text goes on with it and a colon, and the
     /// length of both.
     #[inline]
     pub fn expected(&self, under: usize, last: usize, text: &[u8]) -> Option<(usize, usize)> {
-        let place = if last == NONE {
+        let place = usize::from(if last == NONE {
             self.known[under].child
         } else {
             self.known[last].next
-        };
+        });
         let name = &self.known[place];
-        (place != NONE && name.begins(text)).then_some((place, name.length))
+        (place != NONE && name.begins(text)).then_some((place, name.length()))
     }
 
     /// Remember that this name came after `last`, or first.
     pub fn follows(&mut self, under: usize, last: usize, name: usize) {
         if last != NONE {
-            self.known[last].next = name;
+            self.known[last].next = name as u16; // below MOST
         } else {
-            self.known[under].child = name;
+            self.known[under].child = name as u16;
         }
     }
 
@@ -114,7 +118,7 @@ impl Names {
             if place == NONE {
                 break;
             }
-            if self.known[place].is(text) {
+            if self.known[place].is(text.as_bytes()) {
                 return Ok((place, None));
             }
             slot = (slot + 1) % SLOTS;
@@ -141,9 +145,9 @@ impl Names {
         quoted[length - 2..].copy_from_slice(b"\":");
         self.known.push(Name {
             text,
-            length,
-            next: NONE,
-            child: NONE,
+            length: length as u16, // up to ROOM
+            next: NONE as u16,
+            child: NONE as u16,
             width: 0,
             key,
         });
@@ -152,6 +156,11 @@ impl Names {
 }
 
 impl Name {
+    #[inline]
+    fn length(&self) -> usize {
+        usize::from(self.length)
+    }
+
     /// Whether the text begins with it, in steps of eight bytes: a call of `memcmp` takes longer.
     #[inline]
     fn begins(&self, text: &[u8]) -> bool {
@@ -161,7 +170,7 @@ impl Name {
             text[at..].first_chunk::<8>(),
         ) {
             let differ = u64::from_le_bytes(*ours) ^ u64::from_le_bytes(*theirs);
-            let left = self.length - at;
+            let left = self.length() - at;
             if left <= 8 {
                 return differ << (64 - 8 * left) == 0;
             }
@@ -170,22 +179,44 @@ impl Name {
             }
             at += 8;
         }
-        text.starts_with(&self.text[..self.length])
+        text.starts_with(&self.text[..self.length()])
     }
 
-    fn is(&self, name: &str) -> bool {
-        self.text[1..self.length - 2] == *name.as_bytes()
+    /// Whether it is this name, without a call of `memcmp` here too.
+    #[inline]
+    fn is(&self, name: &[u8]) -> bool {
+        let ours = &self.text[1..self.length() - 2];
+        ours.len() == name.len()
+            && match (ours.last_chunk::<8>(), name.last_chunk::<8>()) {
+                (Some(our_end), Some(their_end)) => {
+                    our_end == their_end && ours.as_chunks::<8>().0 == name.as_chunks::<8>().0
+                }
+                _ => word(ours) == word(name),
+            }
     }
 }
 
-fn slot_of(text: &[u8]) -> usize {
-    let word = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |eight| u64::from_le_bytes(*eight));
-    let mixed = match text.len() {
-        8.. => word(text.first_chunk()).rotate_left(23) ^ word(text.last_chunk()),
+fn slot_of(name: &[u8]) -> usize {
+    let mixed = match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first).rotate_left(23) ^ u64::from_le_bytes(*last)
+        }
+        _ => word(name),
+    };
+    let mixed = (mixed ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as usize % SLOTS
+}
+
+/// Less than eight bytes as a number, another one for each text of the same length. Two reads that
+/// overlap, as the processor can't foresee how often a loop over the bytes goes around.
+#[inline]
+fn word(text: &[u8]) -> u64 {
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => {
+            (u64::from(u32::from_le_bytes(*first)) << 32) | u64::from(u32::from_le_bytes(*last))
+        }
         _ => text
             .iter()
             .fold(0, |word, &byte| (word << 8) | u64::from(byte)),
-    };
-    let mixed = (mixed ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 32) as usize % SLOTS
+    }
 }

@@ -95,9 +95,9 @@ impl<'a> Scanner<'a> {
 
     /// Consume a literal such as `true`.
     #[inline]
-    pub fn literal(&mut self, word: &str) -> Result<(), Fail> {
-        if self.bytes()[self.at..].starts_with(word.as_bytes()) {
-            self.at += word.len();
+    pub fn literal<const N: usize>(&mut self, word: &[u8; N]) -> Result<(), Fail> {
+        if self.rest().first_chunk() == Some(word) {
+            self.at += N;
             return Ok(());
         }
         Err(self.unexpected())

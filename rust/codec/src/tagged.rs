@@ -81,14 +81,18 @@ pub fn read<'p>(tag: &str, payload: &'p str) -> Result<Tagged<'p>, String> {
 }
 
 /// The text of an int64 up to its payload, as every server writes it.
-const INTEGER: &[u8] = b"{\"$integer\":\"";
+const INTEGER: &[u8; 13] = b"{\"$integer\":\"";
 /// The characters of the base64 of 8 bytes: 11 of 6 bits each, and one of padding.
 const EIGHT: usize = 12;
 
 /// An int64 in its usual spelling, and the length of its text; None leaves it to `read`.
 #[inline]
 pub fn plain_integer(text: &[u8]) -> Option<(i64, usize)> {
-    let (payload, rest) = text.strip_prefix(INTEGER)?.split_first_chunk::<EIGHT>()?;
+    let (opening, rest) = text.split_first_chunk()?;
+    if opening != INTEGER {
+        return None;
+    }
+    let (payload, rest) = rest.split_first_chunk()?;
     let value = eight_bytes(payload)?;
     rest.starts_with(b"\"}")
         .then_some((i64::from_le_bytes(value), INTEGER.len() + EIGHT + 2))
