@@ -70,7 +70,8 @@ class ConvexClient(ClientBase):
         inactivity_timeout: seconds without any frame after which a socket counts as dead.
         close_timeout: seconds that `close` waits for the mutations that were sent.
         max_message_size: bytes of the largest frame that is taken.
-        compress: offer permessage-deflate: less traffic for more processor time.
+        compress: offer permessage-deflate: a third to a tenth of the traffic, for twice the
+            processor time or more (measured in docs/guide.md).
         allow_insecure: send tokens over plain http to hosts other than this one.
         outbox: a file that keeps the unanswered mutations over the end of the process, however it
             ends (see `Outbox`). Give each client one of its own.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +13,9 @@ from convex_async import ConvexClient
 from tests.faults.killable import KillableDeployment
 from tests.faults.proxy import Fault, FaultProxy
 from tests.faults.test_proxy import impatient
+from tests.soak import SOAK
 
-ROUNDS = int(os.environ.get("CONVEX_ASYNC_SOAK_KILLS", "3"))
+ROUNDS = 3 * SOAK
 KILLS = 3
 SENDERS = 20
 

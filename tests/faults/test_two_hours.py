@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from random import Random
 
@@ -12,9 +11,10 @@ import pytest
 from convex_async import ConnectionLostError, ConvexClient, RequestTimeoutError
 from tests.faults.network import Network
 from tests.faults.virtual_time import run_virtually
+from tests.soak import SOAK
 
 HOURS = 2
-ROUNDS = int(os.environ.get("CONVEX_ASYNC_SOAK_HOURS", "6")) // HOURS
+ROUNDS = 5 * SOAK
 SENDERS = 5
 WATCHERS = 8
 # A counter that others write.

@@ -3,7 +3,6 @@ is lost, nothing applied twice, nothing shown that is stale or repeated, nothing
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from typing import Any
 
@@ -39,6 +38,7 @@ from convex_async.protocol.server import (
     Verify,
     Work,
 )
+from tests.soak import SOAK
 
 GET, ADD = FunctionPath("counter:get"), FunctionPath("counter:add")
 SESSION = "5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11"
@@ -321,11 +321,10 @@ class Conversation(RuleBasedStateMachine):
         raise AssertionError("the two never come to rest")
 
 
-SOAK = bool(os.environ.get("CONVEX_ASYNC_SOAK"))
-
 TestConversation = Conversation.TestCase
 TestConversation.settings = settings(
-    max_examples=20_000 if SOAK else 300,
-    stateful_step_count=80 if SOAK else 50,
+    max_examples=1500 * SOAK,
+    stateful_step_count=50,
     deadline=None,
+    print_blob=True,
 )

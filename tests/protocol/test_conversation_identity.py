@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
@@ -22,6 +20,7 @@ from convex_async.protocol.messages import AuthError, Connect
 from convex_async.protocol.requests import RequestId
 from convex_async.protocol.server import Verify
 from tests.protocol.test_conversation import COUNTERS, SESSION, USERS, Conversation
+from tests.soak import SOAK
 
 
 class IdentityConversation(Conversation):
@@ -133,11 +132,10 @@ class IdentityConversation(Conversation):
         super().teardown()
 
 
-SOAK = bool(os.environ.get("CONVEX_ASYNC_SOAK"))
-
 TestIdentityConversation = IdentityConversation.TestCase
 TestIdentityConversation.settings = settings(
-    max_examples=20_000 if SOAK else 200,
-    stateful_step_count=80 if SOAK else 50,
+    max_examples=1000 * SOAK,
+    stateful_step_count=50,
     deadline=None,
+    print_blob=True,
 )
