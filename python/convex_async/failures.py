@@ -6,7 +6,7 @@ from typing import Any
 
 from convex_async.codec import decode
 from convex_async.deployment import FunctionPath
-from convex_async.errors import ConnectionLostError, ConvexError, FunctionError
+from convex_async.errors import CodecError, ConnectionLostError, ConvexError, FunctionError
 from convex_async.protocol.query_set import QueryFailure, QueryResult
 from convex_async.protocol.requests import Answer, Failed, Lost
 
@@ -28,7 +28,11 @@ def value_or_raise(path: FunctionPath, answer: QueryResult | Answer, type: Any) 
                 f"({answer.reason}); it may or may not have run"
             )
         case _:
-            return decode(answer.value, type=type)
+            try:
+                return decode(answer.value, type=type)
+            except CodecError as error:
+                error.add_note(f"in what {path} returned")
+                raise
 
 
 def function_error(path: FunctionPath, failure: Failed | QueryFailure) -> FunctionError:
