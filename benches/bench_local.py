@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,4 +120,26 @@ def test_a_range_of_100_documents_of_100_000(benchmark: Any, runner: asyncio.Run
         assert not isinstance(run.result, Failure)
 
     benchmark(read)
+    runner.run(engine.close())
+
+
+@pytest.mark.parametrize("in_flight", [1, 100])
+@pytest.mark.parametrize("place", ["file", "memory"])
+def test_100_mutations(
+    benchmark: Any, runner: asyncio.Runner, tmp_path: Path, place: str, in_flight: int
+) -> None:
+    """Each writes a document, and is answered once that is in the file."""
+    path = tmp_path / "data.sqlite3" if place == "file" else None
+    engine = Engine(Backend().functions, path=path)
+    args = encode_arguments({"first": 0.0, "count": 1.0})
+
+    async def commit() -> None:
+        for _ in range(100 // in_flight):
+            calls = (
+                engine.mutation("counters:fill", args, identity=None) for _ in range(in_flight)
+            )
+            for run in await asyncio.gather(*calls):
+                assert run.ts is not None
+
+    benchmark(lambda: runner.run(commit()))
     runner.run(engine.close())

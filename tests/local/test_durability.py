@@ -3,93 +3,74 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import signal
 import subprocess
 import sys
-import time
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from convex_async.local import Functions
-from tests.local.calls import ADMIN, read, running, value_of
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-SESSION = "00000000-0000-4000-8000-000000000000"
-# Both halves of a mutation's writes carry its number.
-STORM = """
-import asyncio, sys
-from pathlib import Path
-from convex_async.codec import encode_arguments
-from tests.local.calls import running
-from tests.local.test_durability import SESSION, backend
+from tests.local.calls import read, running
+from tests.local.storm import backend
 
-async def main():
-    async with running(backend(), Path(sys.argv[1])) as engine:
-        async def send(n):
-            args = encode_arguments({"n": n})
-            run = await engine.mutation("n:add", args, identity=None, session=(SESSION, n))
-            assert run.ts is not None
-            print(n, flush=True)
-        first = int(sys.argv[2])
-        for n in range(first, first + 10**6, 8):
-            await asyncio.gather(*map(send, range(n, n + 8)))
-
-asyncio.run(main())
-"""
+# Within a transaction of the file, between it and its answers, or at any instant.
+KILLS = st.one_of(
+    st.integers(1, 8).map(lambda number: f"write {number}"),
+    st.integers(1, 60).map(lambda number: f"statement {number}"),
+    st.integers(0, 40).map(lambda milliseconds: f"seconds {milliseconds / 1000}"),
+)
 
 
-def backend() -> Functions:
-    functions = Functions()
-
-    @functions.mutation("n:add")
-    async def add(ctx: Any, n: float) -> None:
-        await ctx.db.insert("left", {"n": n})
-        await ctx.db.insert("right", {"n": n})
-
-    @functions.query("n:all")
-    async def everything(ctx: Any) -> Any:
-        return [
-            [document["n"] for document in await ctx.db.query(table).collect()]
-            for table in ("left", "right")
-        ]
-
-    return functions
-
-
-def storm(path: Path, first: int, seconds: float) -> set[int]:
-    """The numbers that were acknowledged before a SIGKILL, so many seconds after the first."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", STORM, str(path), str(first)],
+@pytest.fixture(scope="module")
+def storms() -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.local.storm"],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        bufsize=1,
         cwd=Path(__file__).parents[2],
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline()]
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    lines += process.communicate()[0].splitlines(keepends=True)
-    return {int(line) for line in lines if line.endswith("\n")}
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
 
 
-async def check(path: Path, acknowledged: set[int]) -> None:
+def acknowledged(storms: subprocess.Popen[str], request: str) -> set[int]:
+    """The numbers that one storm acknowledged before its end."""
+    assert storms.stdin is not None
+    assert storms.stdout is not None
+    print(request, file=storms.stdin)
+    numbers = set()
+    while (line := storms.stdout.readline()) != "\n":
+        assert line, "the storms ended"
+        numbers.add(int(line))
+    return numbers
+
+
+async def stored(path: Path) -> list[int]:
+    """The numbers that are there, in order, of which no half is missing."""
     async with running(backend(), path) as engine:
         left, right = await read(engine, "n:all")
-        assert sorted(left) == sorted(right)
-        assert len(left) == len(set(left))
-        assert acknowledged <= set(left)
-        # A client that lost its answers sends them again.
-        last = int(max(left))
-        args = b'{"n":%d.0}' % last
-        run = await engine.mutation("n:add", args, identity=ADMIN, session=(SESSION, last))
-        value_of(run.result)
-        assert await read(engine, "n:all") == [left, right]
+    assert sorted(left) == sorted(right)
+    return sorted(int(n) for n in left)
 
 
-def test_kill_9_in_a_storm_of_mutations(tmp_path: Path) -> None:
-    path = tmp_path / "data.sqlite3"
-    acknowledged: set[int] = set()
-    rng = random.Random(20)
-    for round_number in range(6):
-        acknowledged |= storm(path, round_number * 10**7, rng.uniform(0, 0.1))
-        asyncio.run(check(path, acknowledged))
+@given(in_flight=st.integers(1, 12), kills=st.lists(KILLS, min_size=1, max_size=4))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_kill_9_in_a_storm_of_mutations(
+    storms: subprocess.Popen[str], in_flight: int, kills: list[str]
+) -> None:
+    """Each process sends again, as a client does, what those before it did not acknowledge."""
+    answered: set[int] = set()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data.sqlite3"
+        for kill in kills:
+            first = next(n for n in range(len(answered) + 1) if n not in answered)
+            answered |= acknowledged(storms, f"{path} {first} {in_flight} {kill}")
+            there = asyncio.run(stored(path))
+            assert len(there) == len(set(there)), "a mutation ran twice"
+            assert answered <= set(there), "an acknowledged mutation is lost"

@@ -23,7 +23,7 @@ reads = st.lists(bounds | exact, min_size=1, max_size=3)
 
 def write(document_id: str, ts: int) -> Commit:
     wire = encode({"_id": document_id, "_creationTime": 1.0}, root="notes")
-    return Commit(ts, [Write(None, Document.of("notes", document_id, wire))])
+    return Commit.of(ts, [Write(None, Document.of("notes", document_id, wire))], SCHEMA)
 
 
 def reading(ranges: list[tuple[bytes, bytes | None]]) -> ReadSet:
@@ -42,7 +42,7 @@ def reading(ranges: list[tuple[bytes, bytes | None]]) -> ReadSet:
 def test_the_watches_told_are_those_that_overlap(
     all_reads: list[list[tuple[bytes, bytes | None]]], cancelled: set[int], written: list[str]
 ) -> None:
-    watches = Watches(SCHEMA)
+    watches = Watches()
     told: list[tuple[int, int]] = []
     open_sets: dict[int, ReadSet] = {}
     for number, ranges in enumerate(all_reads):
@@ -59,7 +59,7 @@ def test_the_watches_told_are_those_that_overlap(
     expected: set[tuple[int, int]] = set()
     for ts, document_id in enumerate(written, 1):
         commit = write(document_id, ts)
-        for number in [n for n, reads in open_sets.items() if reads.overlaps(commit, SCHEMA)]:
+        for number in [n for n, reads in open_sets.items() if reads.overlaps(commit)]:
             expected.add((number, ts))
             del open_sets[number]
         watches.notify(commit)
@@ -90,7 +90,7 @@ def test_of_a_thousand_ranges_a_commit_looks_at_the_one_it_touches() -> None:
 
         __hash__ = bytes.__hash__
 
-    watches = Watches(SCHEMA)
+    watches = Watches()
     told: list[int] = []
     keys = [Key(index_key([f"id{number:04}"])) for number in range(1001)]
     for number in range(1000):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -181,12 +182,17 @@ async def test_an_error_of_our_own_ends_the_socket_and_is_logged(
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_a_mutation_without_end_ends_the_socket(
-    wire: Wire, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("convex_async.local.sync_work.MUTATION_TIMEOUT", 0.0)
-    await wire.send(mutation(0, "notes:touch"))
-    assert await wire.closed() == INTERNAL
+async def test_a_mutation_without_end_ends_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convex_async.local.sync_work.MUTATION_TIMEOUT", 0.01)
+    functions = make_functions()
+
+    @functions.mutation("notes:hang")
+    async def hang(ctx: Any) -> None:
+        await asyncio.Event().wait()
+
+    async with LocalDeployment(functions) as deployment, connected(deployment) as wire:
+        await wire.send(mutation(0, "notes:hang"))
+        assert await wire.closed() == INTERNAL
 
 
 async def test_a_close_of_the_client_is_answered(wire: Wire, deployment: LocalDeployment) -> None:

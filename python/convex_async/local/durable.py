@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS requests (
     session TEXT NOT NULL, request INTEGER NOT NULL, ts INTEGER NOT NULL, result BLOB NOT NULL,
     log_lines TEXT NOT NULL, PRIMARY KEY (session, request)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS requests_by_ts ON requests (ts);
 CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, number INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS clock (only INTEGER PRIMARY KEY CHECK (only = 0), ts INTEGER NOT NULL);
 """
@@ -27,13 +28,13 @@ class RequestRecord:
     """The answer to a mutation, for when it is asked again.
 
     Attributes:
+        session: session id and request id.
         result: wire bytes of its value.
         log_lines: a JSON array of strings.
         ts: of its commit, ns since the epoch.
     """
 
-    session_id: str
-    request_id: int
+    session: tuple[str, int]
     ts: int
     result: bytes
     log_lines: bytes
@@ -51,7 +52,7 @@ class Durable:
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        # In WAL mode a commit is in the file once it returns: it survives kill -9.
+        # With FULL a commit is on the disk once it returns: it survives a loss of power too.
         self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
         self._connection.executescript(_TABLES)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="convex-async store")
@@ -73,28 +74,36 @@ class Durable:
             yield Document.of(name, document_id, wire)
 
     def requests(self) -> Iterator[RequestRecord]:
-        """All answers that are kept."""
-        for row in self._connection.execute(
-            "SELECT session, request, ts, result, log_lines FROM requests"
+        """All answers that are kept, the oldest first."""
+        for session_id, request_id, *rest in self._connection.execute(
+            "SELECT session, request, ts, result, log_lines FROM requests ORDER BY ts"
         ):
-            yield RequestRecord(*row)
+            yield RequestRecord((session_id, request_id), *rest)
 
     async def write(
-        self, commit: Commit, numbers: dict[str, int], record: RequestRecord | None, keep_after: int
+        self,
+        commits: Sequence[Commit],
+        numbers: dict[str, int],
+        records: Sequence[RequestRecord],
+        keep_after: int,
     ) -> None:
-        """Write a commit, all or nothing, and forget answers of before `keep_after` (ns)."""
+        """Write commits, all or none, and forget answers of before `keep_after` (ns)."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(
-            self._writer, self._write, commit, dict(numbers), record, keep_after
+            self._writer, self._write, commits, dict(numbers), records, keep_after
         )
 
     def _write(
-        self, commit: Commit, numbers: dict[str, int], record: RequestRecord | None, keep_after: int
+        self,
+        commits: Sequence[Commit],
+        numbers: dict[str, int],
+        records: Sequence[RequestRecord],
+        keep_after: int,
     ) -> None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for write in commit.writes:
+            for write in (write for commit in commits for write in commit.writes):
                 if write.after is not None:
                     after = write.after
                     connection.execute(
@@ -106,22 +115,17 @@ class Durable:
                         "DELETE FROM documents WHERE id = ?", (write.before.document_id,)
                     )
             connection.executemany("INSERT OR IGNORE INTO numbers VALUES (?, ?)", numbers.items())
-            if record is not None:
-                connection.execute(
-                    "INSERT INTO requests VALUES (?, ?, ?, ?, ?)",
-                    (
-                        record.session_id,
-                        record.request_id,
-                        record.ts,
-                        record.result,
-                        record.log_lines,
-                    ),
-                )
-                connection.execute("DELETE FROM requests WHERE ts < ?", (keep_after,))
-            connection.execute("INSERT OR REPLACE INTO clock VALUES (0, ?)", (commit.ts,))
+            connection.executemany(
+                "INSERT INTO requests VALUES (?, ?, ?, ?, ?)",
+                [(*r.session, r.ts, r.result, r.log_lines) for r in records],
+            )
+            connection.execute("DELETE FROM requests WHERE ts < ?", (keep_after,))
+            connection.execute("INSERT OR REPLACE INTO clock VALUES (0, ?)", (commits[-1].ts,))
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            # A full disk can have ended the transaction already.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
 
     def close(self) -> None:

@@ -7,8 +7,7 @@ import inspect
 import random
 import time
 import traceback
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ import msgspec
 
 from convex_async.codec import decode, encode
 from convex_async.errors import CodecError, ConvexClientError, ConvexError
+from convex_async.local.committer import Committer, Session
 from convex_async.local.context import (
     ActionContext,
     Identity,
@@ -23,11 +23,11 @@ from convex_async.local.context import (
     QueryContext,
     Run,
 )
-from convex_async.local.durable import Durable, RequestRecord
+from convex_async.local.durable import Durable
 from convex_async.local.functions import Function, Functions, Kind
 from convex_async.local.http_actions import Request, Response
 from convex_async.local.limits import check_arguments, check_result
-from convex_async.local.outcome import Failure
+from convex_async.local.outcome import ActionRun, Failure, MutationRun, QueryRun
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
 from convex_async.local.query import Pages
 from convex_async.local.readset import ReadSet, Watch, Watches
@@ -41,37 +41,6 @@ T = TypeVar("T")
 
 # Times that a conflicting mutation is tried again (convex-backend crates/application).
 CONFLICT_RETRIES = 4
-# Nanoseconds for which the answer to a mutation is kept: 14 days (convex-backend: session
-# requests).
-REQUESTS_KEPT = 14 * 24 * 3600 * 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class QueryRun:
-    """A query's result as wire bytes, at a timestamp, and what it read."""
-
-    result: bytes | Failure
-    log_lines: list[str]
-    journal: str | None
-    read_set: ReadSet
-    ts: int
-
-
-@dataclass(frozen=True, slots=True)
-class MutationRun:
-    """A mutation's result as wire bytes, and its commit timestamp; None if it failed."""
-
-    result: bytes | Failure
-    log_lines: list[str]
-    ts: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ActionRun:
-    """An action's result as wire bytes."""
-
-    result: bytes | Failure
-    log_lines: list[str]
 
 
 class Engine:
@@ -89,9 +58,7 @@ class Engine:
         self._durable = None if path is None else Durable(path)
         last = 0 if self._durable is None else self._durable.latest_ts()
         self.store = Store(functions.schema, first_ts=max(time.time_ns(), last + 1))
-        self._watches = Watches(functions.schema)
-        self._requests: dict[tuple[str, int], MutationRun] = {}
-        self._committing = asyncio.Lock()
+        self._watches = Watches()
         self._rng = random.Random()
         self.on_commit: list[Callable[[Commit], None]] = []
         self._jobs = JobScheduler(self)
@@ -99,10 +66,7 @@ class Engine:
             self.store.table_numbers.update(self._durable.table_numbers())
             for document in self._durable.documents():
                 self.store.load(document, last)
-            for record in self._durable.requests():
-                log_lines = msgspec.json.decode(record.log_lines, type=list[str])
-                run = MutationRun(record.result, log_lines, record.ts)
-                self._requests[record.session_id, record.request_id] = run
+        self._committer = Committer(self.store, self._durable, self._publish)
 
     @property
     def latest_ts(self) -> int:
@@ -116,8 +80,7 @@ class Engine:
     async def close(self) -> None:
         """Stop scheduled functions and crons, finish the commit under way, close the file."""
         await self._jobs.close()
-        async with self._committing:
-            pass
+        await self._committer.close()
         if self._durable is not None:
             self._durable.close()
         self.files.close()
@@ -130,7 +93,7 @@ class Engine:
         """
         watch = self._watches.add(read_set, on_invalid)
         for commit in self.store.commits_since(since):
-            if read_set.overlaps(commit, self.functions.schema):
+            if read_set.overlaps(commit):
                 watch.cancel()
                 asyncio.get_running_loop().call_soon(on_invalid, commit.ts)
                 break
@@ -170,7 +133,7 @@ class Engine:
         args: bytes,
         *,
         identity: Identity | None,
-        session: tuple[str, int] | None = None,
+        session: Session | None = None,
         finish: Callable[[Transaction], None] | None = None,
     ) -> MutationRun:
         """Run a mutation, and commit what it wrote if it succeeds.
@@ -184,8 +147,8 @@ class Engine:
             DeploymentProblem: it conflicted with others too often.
         """
         for _ in range(CONFLICT_RETRIES + 1):
-            if session is not None and session in self._requests:
-                return self._requests[session]
+            if (answer := self._committer.answer(session)) is not None:
+                return answer
             run = Run(identity)
             transaction = self._begin(writable=True)
             try:
@@ -195,7 +158,7 @@ class Engine:
                     return MutationRun(result, log_lines, None)
                 if finish is not None:
                     finish(transaction)
-                return await self._commit(transaction, result, log_lines, session)
+                return await self._committer.commit(transaction, result, log_lines, session)
             except Conflict:
                 continue
             finally:
@@ -218,7 +181,7 @@ class Engine:
             transaction = self._begin(writable=True)
             try:
                 result = work(transaction)
-                await self._commit(transaction, b"null", [], None)
+                await self._committer.commit(transaction, b"null", [], None)
                 return result
             except Conflict:
                 continue
@@ -248,47 +211,10 @@ class Engine:
         now = time.time_ns() // 1000 / 1000
         return Transaction(self.store, now=now, writable=writable, rng=self._rng, at=at)
 
-    async def _commit(
-        self,
-        transaction: Transaction,
-        result: bytes,
-        log_lines: list[str],
-        session: tuple[str, int] | None,
-    ) -> MutationRun:
-        # Once begun it is finished, though the caller be cancelled: else the file would have a
-        # commit that the store lacks.
-        commit = self._commit_now(transaction, result, log_lines, session)
-        return await _finish_though_cancelled(commit)
-
-    async def _commit_now(
-        self,
-        transaction: Transaction,
-        result: bytes,
-        log_lines: list[str],
-        session: tuple[str, int] | None,
-    ) -> MutationRun:
-        async with self._committing:
-            if session is not None and session in self._requests:
-                return self._requests[session]
-            ts = max(time.time_ns(), self.store.latest_ts + 1)
-            commit = transaction.commit(ts)
-            answer = MutationRun(result, log_lines, ts)
-            if self._durable is not None:
-                record = None
-                if session is not None:
-                    lines = msgspec.json.encode(log_lines)
-                    record = RequestRecord(*session, ts, result, lines)
-                await self._durable.write(
-                    commit, self.store.table_numbers, record, ts - REQUESTS_KEPT
-                )
-            # Only what is in the file is shown: nobody can see what a crash would take back.
-            self.store.apply(commit)
-            if session is not None:
-                self._requests[session] = answer
+    def _publish(self, commit: Commit) -> None:
         self._watches.notify(commit)
         for notify in self.on_commit:
             notify(commit)
-        return answer
 
     async def _attempt(
         self,
@@ -411,15 +337,6 @@ class Engine:
         if not self._redact:
             text += "\n" + _describe(error)
         return Failure(text, data)
-
-
-async def _finish_though_cancelled(work: Coroutine[Any, Any, T]) -> T:
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 def _conflicted(name: str) -> DeploymentProblem:

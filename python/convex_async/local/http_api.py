@@ -16,8 +16,8 @@ from aiohttp import web
 from convex_async.codec import to_plain_json
 from convex_async.local.client_version import ClientVersion
 from convex_async.local.context import Identity
-from convex_async.local.engine import ActionRun, Engine, MutationRun, QueryRun, read_args
-from convex_async.local.outcome import Failure
+from convex_async.local.engine import Engine, read_args
+from convex_async.local.outcome import ActionRun, Failure, MutationRun, QueryRun
 from convex_async.local.problems import DeploymentProblem, FunctionProblem, internal_problem
 from convex_async.local.tokens import Tokens
 from convex_async.protocol.messages import format_timestamp, parse_timestamp

@@ -1,8 +1,10 @@
-"""How a function failed."""
+"""What came of a function that ran."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from convex_async.local.readset import ReadSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +18,31 @@ class Failure:
 
     message: str
     data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRun:
+    """A query's result as wire bytes, at a timestamp, and what it read."""
+
+    result: bytes | Failure
+    log_lines: list[str]
+    journal: str | None
+    read_set: ReadSet
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class MutationRun:
+    """A mutation's result as wire bytes, and its commit timestamp; None if it failed."""
+
+    result: bytes | Failure
+    log_lines: list[str]
+    ts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRun:
+    """An action's result as wire bytes."""
+
+    result: bytes | Failure
+    log_lines: list[str]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from convex_async.local.index_key import successor
-from convex_async.local.schema import Schema
-from convex_async.local.store import Commit, IndexName, Write
+from convex_async.local.store import Commit, IndexName
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +50,14 @@ class ReadSet:
             ranges.append(read)
             self.count += 1
 
-    def overlaps(self, commit: Commit, schema: Schema) -> bool:
+    def overlaps(self, commit: Commit) -> bool:
         """Whether the commit wrote a document that was read, or would have been."""
         return any(
             key in read
-            for name, key in touched(commit, schema)
-            for read in self.ranges.get(name, ())
+            for name, ranges in self.ranges.items()
+            for key in commit.keys.get(name, ())
+            for read in ranges
         )
-
-
-def touched(commit: Commit, schema: Schema) -> Iterator[tuple[IndexName, bytes]]:
-    """Each index key that a commit took away, brought, or changed the document of."""
-    for write in commit.writes:
-        table = _table(write)
-        for name, fields in schema.indexes(table).items():
-            keys = {d.key(fields) for d in (write.before, write.after) if d is not None}
-            for key in keys:
-                yield (table, name), key
-
-
-def _table(write: Write) -> str:
-    document = write.after or write.before
-    assert document is not None
-    return document.table
 
 
 class Watch:
@@ -107,8 +91,7 @@ class Watches:
     of prefix in use. Other ranges are in an interval tree.
     """
 
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
+    def __init__(self) -> None:
         self._prefixes: dict[IndexName, dict[int, dict[bytes, set[Watch]]]] = {}
         self._ranges: dict[IndexName, dict[tuple[bytes, bytes], set[Watch]]] = {}
         self._trees: dict[IndexName, Any] = {}
@@ -126,7 +109,7 @@ class Watches:
     def notify(self, commit: Commit) -> None:
         """Tell, and forget, the watches that the commit touches."""
         found: dict[Watch, None] = {}
-        for name, key in touched(commit, self._schema):
+        for name, key in ((name, key) for name, keys in commit.keys.items() for key in keys):
             for length, by_prefix in self._prefixes.get(name, {}).items():
                 found.update(dict.fromkeys(by_prefix.get(key[:length], ())))
             if name in self._trees:

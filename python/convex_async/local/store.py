@@ -72,10 +72,21 @@ class Commit:
 
     Attributes:
         ts: ns since the epoch, larger than that of every commit before.
+        keys: by index, those that it took away, brought, or changed the document of.
     """
 
     ts: int
     writes: list[Write]
+    keys: dict[IndexName, set[bytes]]
+
+    @classmethod
+    def of(cls, ts: int, writes: list[Write], schema: Schema) -> Commit:
+        """The commit of these writes."""
+        keys: dict[IndexName, set[bytes]] = {}
+        for document in (d for write in writes for d in (write.before, write.after) if d):
+            for name, fields in schema.indexes(document.table).items():
+                keys.setdefault((document.table, name), set()).add(document.key(fields))
+        return cls(ts, writes, keys)
 
 
 class _Version:

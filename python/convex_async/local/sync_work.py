@@ -10,9 +10,9 @@ from collections.abc import Callable
 from msgspec import Raw
 
 from convex_async.local.context import Identity
-from convex_async.local.engine import ActionRun, Engine, MutationRun, QueryRun, read_args
+from convex_async.local.engine import Engine, read_args
 from convex_async.local.faults import Faults
-from convex_async.local.outcome import Failure
+from convex_async.local.outcome import ActionRun, Failure, MutationRun, QueryRun
 from convex_async.local.problems import DeploymentProblem, FunctionProblem, internal_problem
 from convex_async.local.readset import Watch
 from convex_async.local.tokens import TokenRefused, Tokens

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
+from itertools import chain
 from typing import Any
 
 from convex_async.codec import decode, encode
@@ -221,23 +222,25 @@ class Transaction:
         """The writes so far."""
         return dict(self._written)
 
-    def commit(self, ts: int) -> Commit:
+    def commit(self, ts: int, unapplied: Sequence[Commit] = ()) -> Commit:
         """Validate against what was committed meanwhile; the writes, to be applied at `ts`.
+
+        Args:
+            unapplied: commits that will be applied before this one.
 
         Raises:
             Conflict: a commit since the snapshot touches what was read.
         """
         self._check_open()
-        schema = self._store.schema
-        for commit in self._store.commits_since(self.ts):
-            if self.read_set.overlaps(commit, schema):
+        for commit in chain(unapplied, self._store.commits_since(self.ts)):
+            if self.read_set.overlaps(commit):
                 raise Conflict
         writes = [
             write
             for write in self._written.values()
             if write.before is not None or write.after is not None
         ]
-        return Commit(ts, writes)
+        return Commit.of(ts, writes, self._store.schema)
 
     def _check_open(self) -> None:
         if not self._is_open:

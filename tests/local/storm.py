@@ -1,0 +1,99 @@
+"""A process that forks others, each of which commits mutations until it is killed.
+
+Each line of its stdin asks for one: the database, the first number, how many are in flight at a
+time, and when to kill: `statement N`, as it begins its Nth SQL statement, `write N`, after its Nth
+transaction and before any answer, or `seconds S`. It prints each number that was acknowledged, and
+at last an empty line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from convex_async.codec import encode_arguments
+from convex_async.local import Functions
+from convex_async.local.durable import Durable
+from tests.local.calls import running
+
+SESSION = "00000000-0000-4000-8000-000000000000"
+
+
+def backend() -> Functions:
+    """Both halves of a mutation's writes carry its number."""
+    functions = Functions()
+
+    @functions.mutation("n:add")
+    async def add(ctx: Any, n: float) -> None:
+        await ctx.db.insert("left", {"n": n})
+        await ctx.db.insert("right", {"n": n})
+
+    @functions.query("n:all")
+    async def everything(ctx: Any) -> Any:
+        return [
+            [document["n"] for document in await ctx.db.query(table).collect()]
+            for table in ("left", "right")
+        ]
+
+    return functions
+
+
+async def storm(path: Path, first: int, in_flight: int) -> None:
+    """Commit numbers from `first` on, and print each once it was acknowledged."""
+    async with running(backend(), path) as engine:
+
+        async def send(n: int) -> None:
+            args = encode_arguments({"n": n})
+            run = await engine.mutation("n:add", args, identity=None, session=(SESSION, n))
+            assert run.ts is not None
+            os.write(1, b"%d\n" % n)
+
+        while True:
+            await asyncio.gather(*map(send, range(first, first + in_flight)))
+            first += in_flight
+
+
+def kill_inside(what: str, number: int) -> None:
+    """Let this process die as its so manyth `statement` begins, or `write` ends."""
+    write = Durable._write
+    left = number
+
+    def count(_: object = None) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted(self: Durable, *args: Any) -> None:
+        if what == "statement":
+            self._connection.set_trace_callback(count)
+        write(self, *args)
+        if what == "write":
+            count()
+
+    Durable._write = counted  # type: ignore[assignment, method-assign]
+
+
+def main() -> None:
+    for line in sys.stdin:
+        path, first, in_flight, what, when = line.split()
+        child = os.fork()
+        if child == 0:
+            if what != "seconds":
+                kill_inside(what, int(when))
+            asyncio.run(storm(Path(path), int(first), int(in_flight)))
+        if what == "seconds":
+            time.sleep(float(when))
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), status
+        os.write(1, b"\n")
+
+
+if __name__ == "__main__":
+    main()
