@@ -12,6 +12,7 @@ from aiohttp import WSMsgType
 
 from convex_async.local import LocalDeployment
 from convex_async.local.sync import _cut
+from convex_async.protocol.messages import parse_timestamp
 from convex_async.protocol.server import MAX_UNSENT_TRANSITIONS, ServerProtocol
 from tests.integration.backend import make_functions
 from tests.local.wire import CONNECT, connected, modify, mutation
@@ -62,6 +63,26 @@ async def test_a_ping_of_the_client_is_answered(deployment: LocalDeployment) -> 
             while (frame := await wire.socket.receive()).type is not WSMsgType.PONG:
                 pass
         assert frame.data == b"hello"
+
+
+async def test_a_transition_shows_every_commit_up_to_its_timestamp(
+    deployment: LocalDeployment,
+) -> None:
+    async with connected(deployment) as wire:
+        await wire.add((1, "notes:list"))
+        await wire.receive()
+        await wire.send(*(mutation(number, "notes:add", text="x") for number in range(20)))
+        shown, answered = 0, 0
+        while answered < 20 or shown < 20:
+            message = await wire.receive()
+            if message["type"] == "MutationResponse":
+                answered += 1
+                committed = parse_timestamp(message["ts"])
+            elif message["type"] == "Transition":
+                for change in message["modifications"]:
+                    shown = len(change["value"])
+                if parse_timestamp(message["endVersion"]["ts"]) >= committed:
+                    assert shown >= answered
 
 
 async def test_a_transition_has_every_field_that_npm_counts_on(

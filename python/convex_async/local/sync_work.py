@@ -173,7 +173,9 @@ class SyncWork:
         ts = self._engine.store.open_snapshot()
         try:
             outcomes: dict[int, Outcome] = {}
-            for query in work.queries:
+            for query in [*work.queries, *self._protocol.take_invalid()]:
+                if query.query_id in outcomes:
+                    continue
                 outcomes[query.query_id] = await self._run_query(query, work, ts)
             self._protocol.queries_done(ts, outcomes, server_ts=time.time_ns())
         finally:

@@ -381,10 +381,18 @@ class ServerProtocol:
         self._in_transition = StateVersion(
             self._query_set, self._identity_version, self._current.ts
         )
+        return RunQueries(self.take_invalid(), list(self._removed), self._identity)
+
+    def take_invalid(self) -> list[SubscribedQuery]:
+        """The queries whose results are out of date, which the caller runs now.
+
+        Who runs `RunQueries` calls it once more as it opens its snapshot: a commit between the
+        two is in the snapshot, and so in the transition's timestamp.
+        """
         queries = [query for query in self._queries.values() if not query.is_valid]
         for query in queries:
             query.is_valid = True
-        return RunQueries(queries, list(self._removed), self._identity)
+        return queries
 
     def is_subscribed(self, query: SubscribedQuery) -> bool:
         """Whether the query is still wanted."""
