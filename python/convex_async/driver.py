@@ -386,7 +386,7 @@ class Driver:
                     self._handle_events()
                     self._notify()
                     # Only an answer makes room in the window; transitions come by the thousand.
-                    if not isinstance(message, Transition) and core.wants_to_send:
+                    if not isinstance(message, (tuple, Transition)) and core.wants_to_send:
                         self.wake()
             if now - began > SLICE:
                 await asyncio.sleep(0)

@@ -215,10 +215,10 @@ class Subscription(Generic[T]):
             result, ts = found
             if isinstance(result, QueryFailure):
                 error = function_error(self._path, result)
-                yield Result(None, error, result.log_lines, ts)
+                yield Result(None, error, list(result.log_lines), ts)
             else:
                 value: T = value_or_raise(self._path, result, self._type)
-                yield Result(value, None, result.log_lines, ts)
+                yield Result(value, None, list(result.log_lines), ts)
 
     async def json(self) -> AsyncGenerator[bytes, None]:
         """Each new state as plain JSON in UTF-8, for SSE, WebSockets and browsers.

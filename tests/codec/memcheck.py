@@ -18,8 +18,9 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from convex_async import codec
+from convex_async import _codec, codec
 from convex_async.errors import CodecError
+from tests.codec import random_frames
 from tests.codec.random_values import damaged, document, respelled
 from tests.codec.test_encode import Meddler, Twin
 
@@ -42,6 +43,10 @@ def work() -> None:
                 codec.same(text, one)
             with suppress(CodecError, TypeError):
                 codec.changed_fields(text, one)
+        frame = random_frames.frame(rng)
+        cut = frame[: rng.randrange(len(frame))]
+        for one in (frame, cut, random_frames.damaged(rng, frame)):
+            _codec.read_transition(one)
     strings()
     lists(rng)
     changing_dicts()

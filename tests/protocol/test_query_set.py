@@ -90,10 +90,10 @@ def test_a_lingering_query_stays_until_its_time_or_the_next_subscriber() -> None
 
 
 def test_the_same_state_is_told_by_bytes_and_not_by_the_run() -> None:
-    value = QueryValue(b"1", [])
-    assert value.same_state(QueryValue(b"1", ["[LOG] x"]))
-    assert not value.same_state(QueryValue(b"2", []))
-    failure = QueryFailure("no", "aa", None, [])
-    assert failure.same_state(QueryFailure("no", "bb", None, []))
-    assert not failure.same_state(QueryFailure("no", "aa", b"null", []))
+    value = QueryValue(b"1", ())
+    assert value.same_state(QueryValue(b"1", ("[LOG] x",)))
+    assert not value.same_state(QueryValue(b"2", ()))
+    failure = QueryFailure("no", "aa", None, ())
+    assert failure.same_state(QueryFailure("no", "bb", None, ()))
+    assert not failure.same_state(QueryFailure("no", "aa", b"null", ()))
     assert not value.same_state(failure)

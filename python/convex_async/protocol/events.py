@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -35,7 +36,7 @@ class FunctionLogged(Struct, frozen=True):
     """A function run for this client logged something."""
 
     path: FunctionPath
-    log_lines: list[str]
+    log_lines: Sequence[str]
 
 
 class CloseConnection(Struct, frozen=True):

@@ -20,18 +20,18 @@ QueryToken: TypeAlias = tuple[FunctionPath, bytes]
 """What makes two subscriptions the same query: canonical path and canonical arguments."""
 
 
-class QueryValue(Struct, frozen=True):
+class QueryValue(Struct, frozen=True, gc=False):
     """A query's value, as wire bytes."""
 
     value: bytes
-    log_lines: list[str]
+    log_lines: tuple[str, ...]
 
     def same_state(self, other: QueryResult) -> bool:
         """Whether a consumer could tell the two apart; log lines are no part of the state."""
         return isinstance(other, QueryValue) and self.value == other.value
 
 
-class QueryFailure(Struct, frozen=True):
+class QueryFailure(Struct, frozen=True, gc=False):
     """A query's failure.
 
     Attributes:
@@ -43,7 +43,7 @@ class QueryFailure(Struct, frozen=True):
     message: str
     request_id: str | None
     data: bytes | None
-    log_lines: list[str]
+    log_lines: tuple[str, ...]
 
     def same_state(self, other: QueryResult) -> bool:
         """Whether a consumer could tell the two apart, but for the id of the run."""

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import re
+from typing import TypeAlias
 
 from msgspec import Raw
 
 from convex_async.errors import RemoteProtocolError
 from convex_async.protocol.messages import (
     ABSENT,
-    INITIAL_VERSION,
     Modification,
     QueryFailed,
     QueryUpdated,
+    StateVersion,
     Transition,
     parse_timestamp,
 )
 from convex_async.protocol.query_set import QueryFailure, QueryResult, QueryValue
+
+Version: TypeAlias = tuple[int, int, int]
+"""Query set version, identity version, and the timestamp in ns since the epoch."""
+
+Update: TypeAlias = tuple[int, QueryResult | None, str | None]
+"""A query's id, its new result, None if it was removed, and its journal."""
+
+Change: TypeAlias = tuple[Version, Version, list[Update]]
+"""What a Transition says: the version that it starts from, the one it goes to, and the updates.
+
+Plain tuples, because one comes with each update: the extension makes them from a frame without a
+Transition between (`codec.FrameDecoder`), and what they mean is said by `change_of`.
+"""
+
+INITIAL: Version = (0, 0, 0)
 
 _REQUEST_ID = re.compile(r"\[Request ID: ([0-9a-f]+)\] ?")
 
@@ -36,65 +52,78 @@ def present(data: Raw) -> bytes | None:
     return None if data == ABSENT else bytes(data)
 
 
+def change_of(transition: Transition) -> Change:
+    """What a transition says.
+
+    Raises:
+        RemoteProtocolError: a timestamp is malformed.
+    """
+    start = _version(transition.start_version)
+    end = _version(transition.end_version)
+    return start, end, [update_of(modification) for modification in transition.modifications]
+
+
+def _version(version: StateVersion) -> Version:
+    try:
+        return version.query_set, version.identity, parse_timestamp(version.ts)
+    except ValueError as error:
+        raise RemoteProtocolError(str(error)) from error
+
+
+def update_of(modification: Modification) -> Update:
+    """The result and journal that a modification brings its query.
+
+    Values are copied, so that one small result does not keep a whole frame alive.
+    """
+    if isinstance(modification, QueryUpdated):
+        value = QueryValue(bytes(modification.value), tuple(modification.log_lines))
+        return modification.query_id, value, modification.journal
+    if isinstance(modification, QueryFailed):
+        message, request_id = split_request_id(modification.error_message)
+        data = present(modification.error_data)
+        failure = QueryFailure(message, request_id, data, tuple(modification.log_lines))
+        return modification.query_id, failure, modification.journal
+    return modification.query_id, None, None
+
+
 class RemoteState:
     """The version of the present socket, and the highest timestamp shown on any.
 
     Attributes:
         ts: the timestamp of the last transition of this client's life, ns since the epoch.
-        identity: the identity version that the deployment has acknowledged on this socket.
     """
 
     def __init__(self) -> None:
-        self._version = INITIAL_VERSION
+        self._version = INITIAL
         self.ts = 0
 
     @property
     def identity(self) -> int:
-        return self._version.identity
+        """The identity version that the deployment has acknowledged on this socket."""
+        return self._version[1]
 
     def restart(self) -> None:
         """A new socket begins at version zero; `ts` stays, as time never goes back."""
-        self._version = INITIAL_VERSION
+        self._version = INITIAL
 
-    def apply(self, transition: Transition) -> None:
-        """Move to the end of the transition, or raise and stay.
+    def move(self, start: Version, end: Version) -> None:
+        """Go from one version to the next, or raise and stay.
 
         Raises:
             StartVersionMismatch: it starts elsewhere.
-            RemoteProtocolError: it goes back in time or in a version, or a timestamp is malformed.
+            RemoteProtocolError: it goes back in time or in a version.
         """
-        start, end = transition.start_version, transition.end_version
         if start != self._version:
             raise StartVersionMismatch(
                 f"a transition from {_spell(start)} where this client is at {_spell(self._version)}"
             )
-        try:
-            ts = parse_timestamp(end.ts)
-        except ValueError as error:
-            raise RemoteProtocolError(str(error)) from error
-        if ts < self.ts or end.query_set < start.query_set or end.identity < start.identity:
+        query_set, identity, ts = end
+        if ts < self.ts or query_set < start[0] or identity < start[1]:
             raise RemoteProtocolError(
                 f"a transition from {_spell(start)} back to {_spell(end)}, after ts {self.ts}"
             )
         self._version, self.ts = end, ts
 
 
-def _spell(version: object) -> str:
-    return repr(version).removeprefix("StateVersion")
-
-
-def result_of(modification: Modification) -> tuple[QueryResult, str | None] | None:
-    """The result and journal that a modification brings; None if the query was removed.
-
-    Values are copied, so that one small result does not keep a whole frame alive.
-    """
-    if isinstance(modification, QueryUpdated):
-        value = QueryValue(bytes(modification.value), modification.log_lines)
-        return value, modification.journal
-    if isinstance(modification, QueryFailed):
-        message, request_id = split_request_id(modification.error_message)
-        failure = QueryFailure(
-            message, request_id, present(modification.error_data), modification.log_lines
-        )
-        return failure, modification.journal
-    return None
+def _spell(version: Version) -> str:
+    return "(query set {}, identity {}, ts {})".format(*version)

@@ -55,32 +55,33 @@ pub fn whole<'py>(py: Python<'py>, data: &[u8]) -> Result<Bound<'py, PyAny>, Fai
 /// conversion to the user's types can make either.
 fn read<'py>(py: Python<'py>, data: &[u8], ints: bool) -> Result<Bound<'py, PyAny>, Fail> {
     let _paused = Paused::new(py);
-    let mut decoder = Decoder {
-        py,
-        scanner: Scanner::new(data)?,
-        names: Names::take(py),
-        items: Vec::new(),
-        ints,
-    };
-    let value = decoder.value(0, NONE);
-    decoder.names.give_back();
-    let value = value?;
-    decoder.scanner.end()?;
-    Ok(value)
+    let scanner = Scanner::new(data)?;
+    Names::lend(py, |names| {
+        let mut decoder = Decoder {
+            py,
+            scanner,
+            names,
+            items: Vec::new(),
+            ints,
+        };
+        let value = decoder.value(0, NONE)?;
+        decoder.scanner.end()?;
+        Ok(value)
+    })
 }
 
 type Key<'py> = Bound<'py, PyString>;
 
-struct Decoder<'a, 'py> {
+struct Decoder<'a, 'n, 'py> {
     py: Python<'py>,
     scanner: Scanner<'a>,
-    names: Names,
+    names: &'n mut Names,
     /// The items so far of all arrays that are open.
     items: Vec<Bound<'py, PyAny>>,
     ints: bool,
 }
 
-impl<'a, 'py> Decoder<'a, 'py> {
+impl<'a, 'py> Decoder<'a, '_, 'py> {
     /// The next value; `depth` containers are around it, and `under` is the name it stands under.
     #[inline]
     fn value(&mut self, depth: usize, under: usize) -> Result<Bound<'py, PyAny>, Fail> {

@@ -16,8 +16,10 @@ mod plain;
 mod room;
 mod same;
 mod scan;
+mod skip;
 mod tagged;
 mod text;
+mod transition;
 mod values;
 mod walk;
 
@@ -36,6 +38,8 @@ pub mod _codec {
     use super::plain::to_plain_json;
     #[pymodule_export]
     use super::same::{changed_fields, same};
+    #[pymodule_export]
+    use super::transition::read_transition;
 
     /// "release", or "debug", which benchmarks refuse.
     #[pymodule_export]

@@ -40,31 +40,30 @@ pub struct Names {
 }
 
 /// Of several threads that decode, one has them; the others begin with none.
-static IDLE: Mutex<Option<Names>> = Mutex::new(None);
+static KEPT: Mutex<Option<Names>> = Mutex::new(None);
 
 impl Names {
-    /// The names kept from before, or none.
-    pub fn take(py: Python<'_>) -> Self {
-        let idle = IDLE.try_lock().ok().and_then(|mut idle| idle.take());
-        idle.unwrap_or_else(|| {
-            let mut names = Self {
-                known: Vec::with_capacity(32),
-                slots: vec![0; SLOTS],
-            };
-            let _ = names.push("", PyString::new(py, "").unbind());
-            names
-        })
+    fn new(py: Python<'_>) -> Self {
+        let mut names = Self {
+            known: Vec::with_capacity(32),
+            slots: vec![0; SLOTS],
+        };
+        let _ = names.push("", PyString::new(py, "").unbind());
+        names
     }
 
-    /// Keep them for the next text.
-    pub fn give_back(self) {
-        if self.known.len() < MOST
-            && let Ok(mut idle) = IDLE.try_lock()
-        {
-            let before = idle.replace(self);
-            drop(idle);
-            drop(before);
+    /// Work with the names kept from before, and keep what is added for the next text.
+    #[inline]
+    pub fn lend<T>(py: Python<'_>, work: impl FnOnce(&mut Self) -> T) -> T {
+        let Ok(mut kept) = KEPT.try_lock() else {
+            return work(&mut Self::new(py));
+        };
+        let names = kept.get_or_insert_with(|| Self::new(py));
+        let done = work(names);
+        if names.known.len() == MOST {
+            *kept = None;
         }
+        done
     }
 
     /// How many fields the last object under this name had.

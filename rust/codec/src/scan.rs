@@ -25,8 +25,9 @@ impl<'a> Scanner<'a> {
         })
     }
 
+    /// The whole text.
     #[inline]
-    fn bytes(&self) -> &'a [u8] {
+    pub fn bytes(&self) -> &'a [u8] {
         self.text.as_bytes()
     }
 
@@ -101,6 +102,12 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         Err(self.unexpected())
+    }
+
+    /// The text from a place before to the present one.
+    #[inline]
+    pub fn since(&self, start: usize) -> &'a str {
+        &self.text[start..self.at]
     }
 
     /// Consume a number, rounded correctly to a float.

@@ -83,7 +83,7 @@ pub fn read<'p>(tag: &str, payload: &'p str) -> Result<Tagged<'p>, String> {
 /// The text of an int64 up to its payload, as every server writes it.
 const INTEGER: &[u8; 13] = b"{\"$integer\":\"";
 /// The characters of the base64 of 8 bytes: 11 of 6 bits each, and one of padding.
-const EIGHT: usize = 12;
+pub const EIGHT: usize = 12;
 
 /// An int64 in its usual spelling, and the length of its text; None leaves it to `read`.
 #[inline]
@@ -110,8 +110,8 @@ const DIGITS: [u8; 256] = {
     digits
 };
 
-/// Eight bytes from canonical base64, which a call into the SIMD decoder is too long a way for.
-fn eight_bytes(text: &[u8; EIGHT]) -> Option<[u8; 8]> {
+/// Eight bytes from canonical base64, for which a call into the SIMD decoder is too long a way.
+pub fn eight_bytes(text: &[u8; EIGHT]) -> Option<[u8; 8]> {
     let (padding, digits) = text.split_last()?;
     let mut bits: u128 = 0;
     let mut seen = 0;

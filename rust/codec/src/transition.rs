@@ -1,0 +1,167 @@
+//! A Transition in the spelling that deployments write, straight to what the client's core takes.
+//!
+//! Only that spelling is read: no blanks, and the fields in their order (convex-backend
+//! crates/convex/sync_types/src/json.rs). Whatever else a frame may be, valid or not, is for the
+//! message definitions in `protocol/messages.py`.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
+
+use crate::objects::new_str;
+use crate::scan::Scanner;
+use crate::skip::value_end;
+use crate::tagged::{EIGHT, eight_bytes};
+
+const START: &[u8; 48] = br#"{"type":"Transition","startVersion":{"querySet":"#;
+
+/// What a Transition changes: the versions that it starts from and goes to, and the new results,
+/// each with its query's id and journal.
+///
+/// None if the frame is not spelled as expected. So it is when Python fails, for want of memory:
+/// whoever reads the frame otherwise will meet with the same.
+#[pyfunction]
+#[pyo3(signature = (frame, /))]
+pub fn read_transition<'py>(py: Python<'py>, frame: &[u8]) -> Option<Bound<'py, PyTuple>> {
+    if frame.first_chunk() != Some(START) {
+        return None;
+    }
+    let mut scanner = Scanner::new(frame).ok()?;
+    scanner.at = START.len();
+    Frame { scanner }.transition(py)
+}
+
+/// Query set version, identity version, and the timestamp in ns.
+type Version = (u32, u32, u64);
+
+/// The class of results that are values.
+fn query_value(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "convex_async.protocol.query_set", "QueryValue")
+}
+
+struct Frame<'a> {
+    scanner: Scanner<'a>,
+}
+
+impl<'a> Frame<'a> {
+    fn transition<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+        let start = self.version()?;
+        self.take(br#","endVersion":{"querySet":"#)?;
+        let end = self.version()?;
+        self.take(br#","modifications":["#)?;
+        let results = PyList::empty(py);
+        while !self.skips(b"]") {
+            if !results.is_empty() {
+                self.take(b",")?;
+            }
+            results.append(self.updated(py)?).ok()?;
+        }
+        self.take(br#","clientClockSkew":"#)?;
+        self.null_or_integer()?;
+        self.take(br#","serverTs":"#)?;
+        self.null_or_integer()?;
+        self.take(b"}")?;
+        if !self.scanner.rest().is_empty() {
+            return None;
+        }
+        (start, end, results).into_pyobject(py).ok()
+    }
+
+    /// A query's new value: its id, the value and its journal.
+    fn updated<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+        self.take(br#"{"type":"QueryUpdated","queryId":"#)?;
+        let query_id = self.u32()?;
+        self.take(br#","value":"#)?;
+        let value = PyBytes::new(py, self.value()?.as_bytes());
+        self.take(br#","logLines":["#)?;
+        let mut log_lines = Vec::new();
+        while !self.skips(b"]") {
+            if !log_lines.is_empty() {
+                self.take(b",")?;
+            }
+            log_lines.push(self.string(py)?);
+        }
+        let log_lines = PyTuple::new(py, log_lines).ok()?;
+        self.take(br#","journal":"#)?;
+        let journal = if self.skips(b"null") {
+            None
+        } else {
+            Some(self.string(py)?)
+        };
+        self.take(b"}")?;
+        let value = query_value(py).ok()?.call1((value, log_lines)).ok()?;
+        (query_id, value, journal).into_pyobject(py).ok()
+    }
+
+    /// Consume the text if it is next.
+    #[inline]
+    fn skips<const N: usize>(&mut self, text: &[u8; N]) -> bool {
+        let found = self.scanner.rest().first_chunk() == Some(text);
+        self.scanner.at += if found { N } else { 0 };
+        found
+    }
+
+    #[inline]
+    fn take<const N: usize>(&mut self, text: &[u8; N]) -> Option<()> {
+        self.skips(text).then_some(())
+    }
+
+    /// An integer without a sign, of at most ten digits.
+    #[inline]
+    fn u32(&mut self) -> Option<u32> {
+        let mut value = 0;
+        let mut count = 0;
+        while let Some(digit @ b'0'..=b'9') = self.scanner.rest().get(count)
+            && count < 10
+        {
+            value = value * 10 + u64::from(digit - b'0');
+            count += 1;
+        }
+        let padded = count > 1 && self.scanner.rest()[0] == b'0';
+        self.scanner.at += count;
+        if count == 0 || padded {
+            return None;
+        }
+        u32::try_from(value).ok()
+    }
+
+    fn null_or_integer(&mut self) -> Option<()> {
+        if self.skips(b"null") {
+            return Some(());
+        }
+        let text = self.scanner.rest();
+        let digits = text.strip_prefix(b"-").unwrap_or(text);
+        let count = digits
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        let padded = count > 1 && digits[0] == b'0';
+        self.scanner.at += text.len() - digits.len() + count;
+        // Larger ones are for the message definitions to judge.
+        (!padded && (1..19).contains(&count)).then_some(())
+    }
+
+    /// A version, from the value of `querySet` to its closing brace.
+    fn version(&mut self) -> Option<Version> {
+        let query_set = self.u32()?;
+        self.take(br#","identity":"#)?;
+        let identity = self.u32()?;
+        self.take(br#","ts":""#)?;
+        let ts = eight_bytes(self.scanner.rest().first_chunk()?)?;
+        self.scanner.at += EIGHT;
+        self.take(br#""}"#)?;
+        Some((query_set, identity, u64::from_le_bytes(ts)))
+    }
+
+    /// The text of any JSON value.
+    fn value(&mut self) -> Option<&'a str> {
+        let start = self.scanner.at;
+        self.scanner.at = value_end(self.scanner.bytes(), start)?;
+        Some(self.scanner.since(start))
+    }
+
+    fn string<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
+        new_str(py, self.scanner.content().ok()?).ok()
+    }
+}
