@@ -1,9 +1,9 @@
-"""A process that forks others, each of which commits mutations until it is killed.
+"""A process that forks others, each of which calls a mutation again and again until it is killed.
 
-Each line of its stdin asks for one: the database, the first number, how many are in flight at a
-time, and when to kill: `statement N`, as it begins its Nth SQL statement, `write N`, after its Nth
-transaction and before any answer, or `seconds S`. It prints each number that was acknowledged, and
-at last an empty line.
+Each line of its stdin asks for one: the mutation, the database, the first number, how many are in
+flight at a time, and when to kill: `statement N`, as it begins its Nth SQL statement, `write N`,
+after its Nth transaction and before any answer, or `seconds S`. It prints each number that was
+acknowledged, and at last an empty line.
 """
 
 from __future__ import annotations
@@ -18,20 +18,41 @@ from typing import Any
 
 from convex_async.codec import encode_arguments
 from convex_async.local import Functions
+from convex_async.local.cron_runner import CRONS
 from convex_async.local.durable import Durable
 from tests.local.calls import running
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 
 
-def backend() -> Functions:
-    """Both halves of a mutation's writes carry its number."""
+def backend(path: Path) -> Functions:
+    """Functions whose effects carry the numbers that they were called with.
+
+    Args:
+        path: of the database; an action leaves its number in a file beside it.
+    """
     functions = Functions()
 
     @functions.mutation("n:add")
     async def add(ctx: Any, n: float) -> None:
         await ctx.db.insert("left", {"n": n})
         await ctx.db.insert("right", {"n": n})
+
+    @functions.mutation("n:schedule")
+    async def schedule(ctx: Any, n: float) -> None:
+        await ctx.scheduler.run_after(0, "n:add", {"n": n})
+        await ctx.scheduler.run_after(0, "n:act", {"n": n})
+
+    @functions.internal_action("n:act")
+    async def act(ctx: Any, n: float) -> None:
+        with path.with_name("acted").open("a") as file:
+            file.write(f"{int(n)}\n")
+
+    @functions.internal_mutation("n:tick")
+    async def tick(ctx: Any) -> None:
+        # When the run was due tells one run from another.
+        (job,) = await ctx.db.query(CRONS).collect()
+        await ctx.db.insert("ticks", {"due": job["scheduledTime"]})
 
     @functions.query("n:all")
     async def everything(ctx: Any) -> Any:
@@ -40,16 +61,21 @@ def backend() -> Functions:
             for table in ("left", "right")
         ]
 
+    @functions.query("n:ticks")
+    async def ticks(ctx: Any) -> Any:
+        return [tick["due"] for tick in await ctx.db.query("ticks").collect()]
+
+    functions.crons.interval("tick", "n:tick", seconds=0.002)
     return functions
 
 
-async def storm(path: Path, first: int, in_flight: int) -> None:
-    """Commit numbers from `first` on, and print each once it was acknowledged."""
-    async with running(backend(), path) as engine:
+async def storm(mutation: str, path: Path, first: int, in_flight: int) -> None:
+    """Call with the numbers from `first` on, and print each once it was acknowledged."""
+    async with running(backend(path), path) as engine:
 
         async def send(n: int) -> None:
             args = encode_arguments({"n": n})
-            run = await engine.mutation("n:add", args, identity=None, session=(SESSION, n))
+            run = await engine.mutation(mutation, args, identity=None, session=(SESSION, n))
             assert run.ts is not None
             os.write(1, b"%d\n" % n)
 
@@ -81,12 +107,12 @@ def kill_inside(what: str, number: int) -> None:
 
 def main() -> None:
     for line in sys.stdin:
-        path, first, in_flight, what, when = line.split()
+        mutation, path, first, in_flight, what, when = line.split()
         child = os.fork()
         if child == 0:
             if what != "seconds":
                 kill_inside(what, int(when))
-            asyncio.run(storm(Path(path), int(first), int(in_flight)))
+            asyncio.run(storm(mutation, Path(path), int(first), int(in_flight)))
         if what == "seconds":
             time.sleep(float(when))
             os.kill(child, signal.SIGKILL)

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.local.calls import read, running
+from convex_async.local.context import SCHEDULED
+from tests.local.calls import read, running, until
 from tests.local.storm import backend
 
 # Within a transaction of the file, between it and its answers, or at any instant.
@@ -53,14 +54,14 @@ def acknowledged(storms: subprocess.Popen[str], request: str) -> set[int]:
 
 async def stored(path: Path) -> list[int]:
     """The numbers that are there, in order, of which no half is missing."""
-    async with running(backend(), path) as engine:
+    async with running(backend(path), path) as engine:
         left, right = await read(engine, "n:all")
     assert sorted(left) == sorted(right)
     return sorted(int(n) for n in left)
 
 
 @given(in_flight=st.integers(1, 12), kills=st.lists(KILLS, min_size=1, max_size=4))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_kill_9_in_a_storm_of_mutations(
     storms: subprocess.Popen[str], in_flight: int, kills: list[str]
 ) -> None:
@@ -70,7 +71,45 @@ def test_kill_9_in_a_storm_of_mutations(
         path = Path(folder) / "data.sqlite3"
         for kill in kills:
             first = next(n for n in range(len(answered) + 1) if n not in answered)
-            answered |= acknowledged(storms, f"{path} {first} {in_flight} {kill}")
+            answered |= acknowledged(storms, f"n:add {path} {first} {in_flight} {kill}")
             there = asyncio.run(stored(path))
             assert len(there) == len(set(there)), "a mutation ran twice"
             assert answered <= set(there), "an acknowledged mutation is lost"
+
+
+async def settled(path: Path) -> tuple[list[int], list[float]]:
+    """The numbers of the scheduled mutations that ran, and the cron's runs, once no job is left."""
+    async with running(backend(path), path) as engine:
+
+        def is_settled() -> bool:
+            return not any(
+                document.fields["state"]["kind"] in ("pending", "inProgress")
+                for document in engine.store.documents()
+                if document.table == SCHEDULED
+            )
+
+        await until(is_settled)
+        left, _ = await read(engine, "n:all")
+        return sorted(int(n) for n in left), await read(engine, "n:ticks")
+
+
+@given(in_flight=st.integers(1, 6), kills=st.lists(KILLS, min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_kill_9_in_a_storm_of_jobs_and_cron_runs(
+    storms: subprocess.Popen[str], in_flight: int, kills: list[str]
+) -> None:
+    """A job that is a mutation runs once; one that is an action at most once; a cron's run once."""
+    answered: set[int] = set()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data.sqlite3"
+        for kill in kills:
+            first = next(n for n in range(len(answered) + 1) if n not in answered)
+            answered |= acknowledged(storms, f"n:schedule {path} {first} {in_flight} {kill}")
+        mutations, ticks = asyncio.run(settled(path))
+        acted = path.with_name("acted")
+        actions = acted.read_text().split() if acted.exists() else []
+    assert len(mutations) == len(set(mutations)), "a scheduled mutation ran twice"
+    assert answered <= set(mutations), "a scheduled mutation did not run"
+    assert len(actions) == len(set(actions)), "a scheduled action ran twice"
+    assert {int(n) for n in actions} <= set(mutations)
+    assert len(ticks) == len(set(ticks)), "a cron's run happened twice"

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from convex_async.local import Functions, scheduler
+from convex_async.local import Functions, retrying, scheduler
 from convex_async.local.engine import Engine
+from convex_async.local.problems import DeploymentProblem
 from tests.local.calls import act, mutate, read, running, until
 
 
@@ -157,23 +158,70 @@ async def test_an_action_that_had_begun_is_not_begun_again(tmp_path: Path) -> No
     assert second.acted == []
 
 
-async def test_a_job_that_ends_unexpectedly_has_failed_and_the_others_run(
+async def test_a_mutation_that_ends_unexpectedly_is_tried_again_and_the_others_run(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(retrying, "INITIAL_BACKOFF", 0.001)
     async with running(Backend().functions) as engine:
         mutation = engine.mutation
+        troubles = [OSError("disk full"), DeploymentProblem("OCC", "Conflict", "again and again")]
 
         async def breaks(path: str, *args: Any, **options: Any) -> Any:
-            if path == "jobs:raise":
-                raise OSError("disk full")
+            if path == "jobs:note" and troubles:
+                raise troubles.pop(0)
             return await mutation(path, *args, **options)
 
         monkeypatch.setattr(engine, "mutation", breaks)
-        job = await mutate(engine, "jobs:after", seconds=0.0, path="jobs:raise", text="a")
-        await until(lambda: state(engine, job) == "failed")
-        assert "disk full" in caplog.text
-        job = await mutate(engine, "jobs:after", seconds=0.0, path="jobs:note", text="b")
+        job = await mutate(engine, "jobs:after", seconds=0.0, path="jobs:note", text="a")
         await until(lambda: state(engine, job) == "success")
+        assert "disk full" in caplog.text
+        assert "again and again" in caplog.text
+        assert await read(engine, "jobs:notes") == ["a"]
+
+
+async def test_an_action_that_ends_unexpectedly_has_failed_and_is_not_begun_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(retrying, "INITIAL_BACKOFF", 0.001)
+    async with running(Backend().functions) as engine:
+        begun: list[str] = []
+
+        async def breaks(path: str, *args: Any, **options: Any) -> Any:
+            begun.append(path)
+            raise OSError("no more threads")
+
+        monkeypatch.setattr(engine, "action", breaks)
+        job = await mutate(engine, "jobs:after", seconds=0.0, path="jobs:act", text="a")
+        await until(lambda: state(engine, job) == "failed")
+        assert begun == ["jobs:act"]
+        assert "no more threads" in caplog.text
+
+
+async def test_a_function_that_cancels_itself_has_failed() -> None:
+    backend = Backend()
+
+    @backend.functions.internal_mutation("jobs:quit")
+    async def leave(ctx: Any, text: str) -> None:
+        raise asyncio.CancelledError(text)
+
+    async with running(backend.functions) as engine:
+        job = await mutate(engine, "jobs:after", seconds=0.0, path="jobs:quit", text="a")
+        await until(lambda: state(engine, job) == "failed")
+
+
+async def test_so_many_jobs_run_at_a_time() -> None:
+    backend = Backend()
+    async with running(backend.functions) as engine:
+        jobs = [
+            await mutate(engine, "jobs:after", seconds=0.0, path="jobs:hang", text="a")
+            for _ in range(10)
+        ]
+        await until(lambda: len(backend.acted) == 8)
+        await read(engine, "jobs:notes")
+        states = [state(engine, job) for job in jobs]
+        assert (states.count("inProgress"), states.count("pending")) == (8, 2)
+        backend.hang.set()
+        await until(lambda: all(state(engine, job) == "success" for job in jobs))
 
 
 async def test_an_action_cancelled_while_it_runs_stays_cancelled() -> None:

@@ -78,7 +78,7 @@ async def _serve(deployment: LocalDeployment, functions: Functions) -> None:
         click.echo(f"Serving {len(functions)} functions at {deployment.url}")
         click.echo(f"Admin key: {deployment.admin_key}")
         for cron in functions.crons.all.values():
-            click.echo(f"Cron {cron.name}: {cron.path}")
+            click.echo(f"Cron {cron.name}: {cron.path}, {cron.schedule}")
         sys.stdout.flush()
         await stop.wait()
     click.echo("Stopped")

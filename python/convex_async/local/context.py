@@ -38,6 +38,10 @@ class Identity:
     is_admin: bool = False
 
 
+# Of what the deployment itself calls: it may call internal functions too.
+INTERNAL = Identity(is_admin=True)
+
+
 class Runs(Protocol):
     """What a context needs of the engine."""
 

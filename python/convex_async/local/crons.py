@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,17 +13,58 @@ from convex_async.deployment import FunctionPath, canonical_path
 
 
 @dataclass(frozen=True, slots=True)
-class Cron:
-    """A function that runs again and again.
+class Interval:
+    """So many seconds from one run to the next.
+
+    Source: convex-backend crates/model/src/cron_jobs/next_ts.rs, compute_next_ts.
+    """
+
+    seconds: float
+
+    def first(self, now: float) -> float:
+        """When it runs first, seconds since the epoch: at once."""
+        return now
+
+    def next(self, previous: float, now: float) -> float:
+        """When it runs after the run that was due at `previous`; what is past is skipped."""
+        return previous + self.seconds * max(1, math.ceil((now - previous) / self.seconds))
+
+    def __str__(self) -> str:
+        return f"every {self.seconds} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Times of the clock, in UTC.
 
     Attributes:
-        following: the next time after one given, both seconds since the epoch.
+        expression: the times in words.
+        following: the first of them after one given, both seconds since the epoch.
     """
+
+    expression: str
+    following: Callable[[float], float]
+
+    def first(self, now: float) -> float:
+        """When it runs first, seconds since the epoch."""
+        return self.following(now)
+
+    def next(self, previous: float, now: float) -> float:
+        """When it runs after the run that was due at `previous`; what is past is skipped."""
+        return self.following(max(previous, now))
+
+    def __str__(self) -> str:
+        return self.expression
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A function that runs again and again."""
 
     name: str
     path: FunctionPath
     args: bytes
-    following: Callable[[float], float]
+    schedule: Interval | Clock
 
 
 class Crons:
@@ -34,10 +76,10 @@ class Crons:
     def interval(
         self, name: str, path: str, args: dict[str, Any] | None = None, *, seconds: float
     ) -> None:
-        """Run a mutation or action every so many seconds."""
+        """Run a mutation or action when it is new here, and every so many seconds from then on."""
         if seconds <= 0:
             raise ValueError(f"cron {name!r}: seconds is above zero, not {seconds}")
-        self._add(name, path, args, lambda now: now + seconds)
+        self._add(name, path, args, Interval(seconds))
 
     def daily(
         self,
@@ -57,7 +99,7 @@ class Crons:
             due = at.replace(hour=hour_utc, minute=minute_utc, second=0, microsecond=0)
             return (due if due > at else due + timedelta(days=1)).timestamp()
 
-        self._add(name, path, args, following)
+        self._add(name, path, args, Clock(f"daily at {hour_utc}:{minute_utc:02}", following))
 
     def cron(
         self, name: str, expression: str, path: str, args: dict[str, Any] | None = None
@@ -81,7 +123,10 @@ class Crons:
             name,
             path,
             args,
-            lambda now: next(CronSim(expression, datetime.fromtimestamp(now, UTC))).timestamp(),
+            Clock(
+                expression,
+                lambda now: next(CronSim(expression, datetime.fromtimestamp(now, UTC))).timestamp(),
+            ),
         )
 
     def _add(
@@ -89,8 +134,8 @@ class Crons:
         name: str,
         path: str,
         args: dict[str, Any] | None,
-        following: Callable[[float], float],
+        schedule: Interval | Clock,
     ) -> None:
         if name in self.all:
             raise ValueError(f"cron {name!r} is there already")
-        self.all[name] = Cron(name, canonical_path(path), encode_arguments(args), following)
+        self.all[name] = Cron(name, canonical_path(path), encode_arguments(args), schedule)

@@ -23,6 +23,7 @@ from convex_async.local.context import (
     QueryContext,
     Run,
 )
+from convex_async.local.cron_runner import CronRunner
 from convex_async.local.durable import Durable
 from convex_async.local.functions import Function, Functions, Kind
 from convex_async.local.http_actions import Request, Response
@@ -62,6 +63,7 @@ class Engine:
         self._rng = random.Random()
         self.on_commit: list[Callable[[Commit], None]] = []
         self._jobs = JobScheduler(self)
+        self._crons = CronRunner(self)
         if self._durable is not None:
             self.store.table_numbers.update(self._durable.table_numbers())
             for document in self._durable.documents():
@@ -76,9 +78,11 @@ class Engine:
     async def start(self) -> None:
         """Begin to run scheduled functions and crons."""
         await self._jobs.start()
+        await self._crons.start()
 
     async def close(self) -> None:
         """Stop scheduled functions and crons, finish the commit under way, close the file."""
+        await self._crons.close()
         await self._jobs.close()
         await self._committer.close()
         if self._durable is not None:
@@ -200,8 +204,10 @@ class Engine:
             if not isinstance(answer, Response):
                 raise FunctionProblem(f"an HTTP action answers a Response, not {answer!r}")
             return answer
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            return self._failure(error)
         except BaseException as error:
             return self._failure(error)
 
@@ -229,8 +235,12 @@ class Engine:
         try:
             function = self._find(kind, path, run, is_inner=False)
             return await self._invoke(function, args, run, transaction, pages)
-        except (Conflict, DeploymentProblem, asyncio.CancelledError):
+        except (Conflict, DeploymentProblem):
             raise
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            return self._failure(error)
         except BaseException as error:
             return self._failure(error)
 
@@ -337,6 +347,12 @@ class Engine:
         if not self._redact:
             text += "\n" + _describe(error)
         return Failure(text, data)
+
+
+def _is_cancelled() -> bool:
+    """Whether a CancelledError is for the caller, and no function's own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _conflicted(name: str) -> DeploymentProblem:

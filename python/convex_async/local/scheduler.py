@@ -1,9 +1,8 @@
-"""Runs what functions scheduled, and the crons, when they are due."""
+"""Runs what functions scheduled, when it is due."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import logging
 import math
@@ -12,21 +11,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from convex_async.codec import encode_arguments
-from convex_async.local.context import SCHEDULED, Identity
-from convex_async.local.crons import Cron
+from convex_async.local.context import INTERNAL, SCHEDULED
 from convex_async.local.outcome import Failure
-from convex_async.local.problems import DeploymentProblem
+from convex_async.local.retrying import until_done
 from convex_async.local.store import Commit
 from convex_async.local.transaction import Transaction
 
 if TYPE_CHECKING:
     from convex_async.local.engine import Engine
 
-INTERNAL = Identity(is_admin=True)
-
 _log = logging.getLogger("convex_async.local")
 
 
+# Jobs that run at a time. Source: convex-backend crates/common/src/knobs.rs,
+# SCHEDULED_JOB_EXECUTION_PARALLELISM.
+PARALLELISM = 8
 # Seconds for which a finished job can be looked up: 7 days (docs.convex.dev/scheduling).
 FINISHED_KEPT = 7 * 24 * 3600.0
 # Finished jobs that one sweep's transaction deletes at most, and seconds between two sweeps.
@@ -45,11 +44,12 @@ class JobScheduler:
         self._engine = engine
         self._due: list[tuple[float, str]] = []
         self._changed = asyncio.Event()
+        self._slots = asyncio.Semaphore(PARALLELISM)
         self._task: asyncio.Task[None] | None = None
         engine.on_commit.append(self._committed)
 
     async def start(self) -> None:
-        """Take over the jobs of an earlier process, and begin to run jobs and crons."""
+        """Take over the jobs of an earlier process, and begin to run jobs."""
         await self._recover()
         self._task = asyncio.create_task(self._run())
 
@@ -62,8 +62,6 @@ class JobScheduler:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweep())
-            for cron in self._engine.functions.crons.all.values():
-                group.create_task(self._repeat(cron))
             while True:
                 self._changed.clear()
                 now = time.time()
@@ -97,16 +95,15 @@ class JobScheduler:
         self._changed.set()
 
     async def _run_job(self, job_id: str) -> None:
-        try:
-            await self._attempt(job_id)
-        except Exception:
-            # The other jobs and crons are not to suffer for it.
-            _log.exception("the scheduled job %s ended unexpectedly", job_id)
-            with contextlib.suppress(DeploymentProblem):
-                await self._end(job_id, "failed")
+        async with self._slots:
+            await until_done(f"the scheduled job {job_id}", partial(self._attempt, job_id))
 
     async def _attempt(self, job_id: str) -> None:
         job = self._engine.store.get(job_id, self._engine.latest_ts)
+        if job is not None and job.fields["state"]["kind"] == "inProgress":
+            # The attempt before this one may have begun the action.
+            await self._end(job_id, "failed")
+            return
         if job is None or job.fields["state"]["kind"] != "pending":
             return
         path, args = job.fields["name"], encode_arguments(job.fields["args"])
@@ -127,9 +124,6 @@ class JobScheduler:
         try:
             done = await self._engine.mutation(path, args, identity=INTERNAL, finish=succeed)
         except Withdrawn:
-            return
-        except DeploymentProblem:
-            await self._end(job_id, "failed")
             return
         if isinstance(done.result, Failure):
             await self._end(job_id, "failed")
@@ -173,26 +167,6 @@ class JobScheduler:
         for start in range(0, len(finished), SWEEP_SIZE):
             batch = finished[start : start + SWEEP_SIZE]
             await self._engine.transact(partial(_delete_all, batch))
-
-    async def _repeat(self, cron: Cron) -> None:
-        due = cron.following(time.time())
-        while True:
-            await asyncio.sleep(max(0.0, due - time.time()))
-            try:
-                await self._run_cron(cron)
-            except DeploymentProblem as problem:
-                # It has its next time; the other jobs and crons are not to suffer for it.
-                _log.warning("cron %r did not run: %s", cron.name, problem)
-            except Exception:
-                _log.exception("cron %r ended unexpectedly", cron.name)
-            due = cron.following(max(due, time.time()))
-
-    async def _run_cron(self, cron: Cron) -> None:
-        function = self._engine.functions.get(cron.path)
-        if function is not None and function.kind == "action":
-            await self._engine.action(cron.path, cron.args, identity=INTERNAL)
-        else:
-            await self._engine.mutation(cron.path, cron.args, identity=INTERNAL)
 
 
 def _ended(kind: str) -> dict[str, Any]:
