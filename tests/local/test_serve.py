@@ -13,7 +13,7 @@ BACKEND = """
 from convex_async.local import Functions
 
 functions = Functions()
-functions.crons.interval("tidy", "notes:add", {"text": "by cron"}, seconds=3600)
+functions.crons.daily("tidy", "notes:add", {"text": "by cron"}, hour_utc=3, minute_utc=0)
 
 
 @functions.mutation("notes:add")
@@ -40,7 +40,7 @@ def serve(directory: Path, *more: str) -> tuple[subprocess.Popen[str], str]:
     serving = process.stdout.readline().rstrip()
     assert serving.startswith("Serving 2 functions at http://127.0.0.1:")
     assert process.stdout.readline().startswith("Admin key: ")
-    assert process.stdout.readline() == "Cron tidy: notes:add\n"
+    assert process.stdout.readline() == "Cron tidy: notes:add, daily at 3:00\n"
     return process, serving.rpartition(" ")[2]
 
 

@@ -40,7 +40,8 @@ class CronRunner:
 
     async def start(self) -> None:
         """Take over what an earlier process left, and begin to run the crons."""
-        self._ids = await self._engine.transact(self._declare)
+        if self._crons or any(d.table == CRONS for d in self._engine.store.documents()):
+            self._ids = await self._engine.transact(self._declare)
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
