@@ -30,17 +30,25 @@ PAYLOADS = (
     *("small_document", "chat_messages_100", "numeric_table_1000", "nested_config"),
     *("bytes_heavy", "int64_analytics", "unicode_text"),
 )
+CASES = (
+    *((what, name) for name in PAYLOADS for what in ("decode", "encode")),
+    *(("frame", name) for name in PAYLOADS[:2]),
+)
 
 # Callgrind counts the whole process: the difference of two runs is what the further calls took.
 CHILD = """
 import gc, sys
-from benches.payloads import RECORDED
+from benches.payloads import RECORDED, transition
 from convex_async import codec
 gc.disable()
 what, name, calls = sys.argv[1], sys.argv[2], int(sys.argv[3])
 data = (RECORDED / f"{name}.json").read_bytes()
 value = codec.decode(data)
-call, argument = (codec.decode, data) if what == "decode" else (codec.encode, value)
+call, argument = {
+    "decode": (codec.decode, data),
+    "encode": (codec.encode, value),
+    "frame": (codec.FrameDecoder(limit=1 << 20).decode, transition(data)),
+}[what]
 for _ in range(calls):
     call(argument)
 """
@@ -71,10 +79,9 @@ def executed(what: str, name: str, calls: int) -> int:
 def count() -> dict[str, int]:
     """Instructions a call, by what is done to which payload."""
     counts = {}
-    for name in PAYLOADS:
-        for what in ("decode", "encode"):
-            more, less = executed(what, name, WARM + CALLS), executed(what, name, WARM)
-            counts[f"{what} {name}"] = (more - less) // CALLS
+    for what, name in CASES:
+        more, less = executed(what, name, WARM + CALLS), executed(what, name, WARM)
+        counts[f"{what} {name}"] = (more - less) // CALLS
     return counts
 
 

@@ -216,7 +216,10 @@ class FrameDecoder:
         Raises:
             RemoteProtocolError: it is no server message, or a part out of turn.
         """
-        message = _codec.read_transition(frame) or decode_server_message(frame)
+        change = _codec.read_transition(frame)
+        if change is not None and not self._is_between_parts:
+            return change
+        message = change or decode_server_message(frame)
         # `isinstance` asks the metaclass of Structs, which takes a tenth of a small frame's time.
         if type(message) is TransitionChunk:
             return self._add(message)

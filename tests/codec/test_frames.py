@@ -6,7 +6,13 @@ import pytest
 
 from convex_async.codec import FrameDecoder, encode_message
 from convex_async.errors import RemoteProtocolError
-from convex_async.protocol.messages import FatalError, Ping, TransitionChunk
+from convex_async.protocol.messages import (
+    INITIAL_VERSION,
+    FatalError,
+    Ping,
+    Transition,
+    TransitionChunk,
+)
 
 PING = encode_message(Ping())
 WHOLE = FatalError("it is over")
@@ -34,6 +40,14 @@ def test_a_ping_may_come_between_parts(decoder: FrameDecoder) -> None:
 def test_any_other_message_discards_the_parts(decoder: FrameDecoder) -> None:
     decoder.decode(FIRST)
     assert decoder.decode(TEXT.encode()) == WHOLE
+    with pytest.raises(RemoteProtocolError, match="part 1 of 2"):
+        decoder.decode(LAST)
+
+
+def test_a_transition_that_is_read_directly_discards_the_parts_too(decoder: FrameDecoder) -> None:
+    whole = encode_message(Transition(INITIAL_VERSION, INITIAL_VERSION, []))
+    decoder.decode(FIRST)
+    assert decoder.decode(whole) == ((0, 0, 0), (0, 0, 0), ())
     with pytest.raises(RemoteProtocolError, match="part 1 of 2"):
         decoder.decode(LAST)
 

@@ -79,7 +79,7 @@ def test_any_json_is_a_value(thing: Any, is_ascii: bool, separators: tuple[str, 
     except UnicodeEncodeError:
         return  # a lone surrogate has no UTF-8
     change = _codec.read_transition(spelled(data))
-    assert change == (VERSION, VERSION, [(0, QueryValue(data, ()), None)])
+    assert change == (VERSION, VERSION, ((0, QueryValue(data, ()), None),))
 
 
 @given(st.binary(max_size=12) | st.text('{}[]:,"\\ut0e.-1 ', max_size=12).map(str.encode))
@@ -145,7 +145,7 @@ def test_the_decoder_reads_what_a_deployment_writes_directly() -> None:
     assert decoder.decode(spelled(b"[7.0]")) == (
         VERSION,
         VERSION,
-        [(0, QueryValue(b"[7.0]", ()), None)],
+        ((0, QueryValue(b"[7.0]", ()), None),),
     )
     failed = (
         spelled(b"1")
@@ -154,7 +154,7 @@ def test_the_decoder_reads_what_a_deployment_writes_directly() -> None:
     )
     message = decoder.decode(failed)
     assert isinstance(message, Transition)
-    assert change_of(message)[2] == [(0, QueryFailure("no", None, None, ()), None)]
+    assert change_of(message)[2] == ((0, QueryFailure("no", None, None, ()), None),)
 
 
 def test_what_msgspec_writes_is_read_directly() -> None:

@@ -430,7 +430,7 @@ class ClientProtocol:
             case _:
                 assert_never(message)
 
-    def _change(self, start: Version, end: Version, updates: list[Update]) -> None:
+    def _change(self, start: Version, end: Version, updates: tuple[Update, ...]) -> None:
         self._remote.move(start, end)
         ts = self._remote.ts
         self._max_observed_ts = max(self._max_observed_ts, ts)

@@ -25,7 +25,7 @@ Version: TypeAlias = tuple[int, int, int]
 Update: TypeAlias = tuple[int, QueryResult | None, str | None]
 """A query's id, its new result, None if it was removed, and its journal."""
 
-Change: TypeAlias = tuple[Version, Version, list[Update]]
+Change: TypeAlias = tuple[Version, Version, tuple[Update, ...]]
 """What a Transition says: the version that it starts from, the one it goes to, and the updates.
 
 Plain tuples, because one comes with each update: the extension makes them from a frame without a
@@ -60,7 +60,7 @@ def change_of(transition: Transition) -> Change:
     """
     start = _version(transition.start_version)
     end = _version(transition.end_version)
-    return start, end, [update_of(modification) for modification in transition.modifications]
+    return start, end, tuple(map(update_of, transition.modifications))
 
 
 def _version(version: StateVersion) -> Version:

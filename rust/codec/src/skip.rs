@@ -71,7 +71,7 @@ fn past<const N: usize>(text: &[u8], at: usize, word: &[u8; N]) -> Option<usize>
 }
 
 /// Past a field's name, its colon and the blanks after it.
-#[inline]
+#[inline(always)]
 fn name_end(text: &[u8], at: usize) -> Option<usize> {
     if *text.get(at)? != b'"' {
         return None;
@@ -81,7 +81,7 @@ fn name_end(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Past a string, whose opening quote is at `at`.
-#[inline]
+#[inline(always)]
 fn string_end(text: &[u8], at: usize) -> Option<usize> {
     let mut at = next_special(text, at + 1);
     loop {

@@ -6,7 +6,7 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
 
 use crate::objects::new_str;
 use crate::scan::Scanner;
@@ -50,13 +50,7 @@ impl<'a> Frame<'a> {
         self.take(br#","endVersion":{"querySet":"#)?;
         let end = self.version()?;
         self.take(br#","modifications":["#)?;
-        let results = PyList::empty(py);
-        while !self.skips(b"]") {
-            if !results.is_empty() {
-                self.take(b",")?;
-            }
-            results.append(self.updated(py)?).ok()?;
-        }
+        let results = self.updates(py)?;
         self.take(br#","clientClockSkew":"#)?;
         self.null_or_integer()?;
         self.take(br#","serverTs":"#)?;
@@ -66,6 +60,23 @@ impl<'a> Frame<'a> {
             return None;
         }
         (start, end, results).into_pyobject(py).ok()
+    }
+
+    /// The rest of the list of modifications.
+    fn updates<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+        if self.skips(b"]") {
+            return Some(PyTuple::empty(py));
+        }
+        let first = self.updated(py)?;
+        if self.skips(b"]") {
+            return PyTuple::new(py, [first]).ok();
+        }
+        let mut updates = vec![first];
+        while !self.skips(b"]") {
+            self.take(b",")?;
+            updates.push(self.updated(py)?);
+        }
+        PyTuple::new(py, updates).ok()
     }
 
     /// A query's new value: its id, the value and its journal.
