@@ -91,13 +91,12 @@ def changes(count: int) -> dict[str, Ways]:
 def frames() -> dict[str, Ways]:
     """A frame with one new value, from the socket's bytes to the value that a user gets."""
 
-    def read(frame: bytes) -> object:
-        _, _, ((_, result, _),) = decoder.decode(frame)
-        return codec.decode(result.value)
-
     def both(value: bytes) -> Ways:
         frame = transition(value)
-        return {"orjson": lambda: orjson.loads(frame), "convex_async": lambda: read(frame)}
+        return {
+            "orjson": lambda: orjson.loads(frame),
+            "convex_async": lambda: codec.decode(decoder.decode(frame)[2][0][1].value),
+        }
 
     decoder = codec.FrameDecoder(limit=1 << 20)
     return {
