@@ -81,4 +81,5 @@ async def _serve(deployment: LocalDeployment, functions: Functions) -> None:
             click.echo(f"Cron {cron.name}: {cron.path}, {cron.schedule}")
         sys.stdout.flush()
         await stop.wait()
+        await deployment.drain()
     click.echo("Stopped")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from convex_async.errors import ConvexClientError
 from convex_async.local.client_version import accepts_deflate, client_version
+from convex_async.local.draining import Requests
 from convex_async.local.engine import Engine
 from convex_async.local.faults import Faults
 from convex_async.local.http_api import CLIENT_VERSION, MAX_BODY, HttpApi, json_response
@@ -25,9 +27,11 @@ PREFLIGHT_MAX_AGE = 86400
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(engine: Engine, tokens: Tokens, faults: Faults) -> web.Application:
+def make_app(engine: Engine, tokens: Tokens, faults: Faults, requests: Requests) -> web.Application:
     """The routes of the cloud origin."""
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_cors, _problems, _versions])
+    app = web.Application(
+        client_max_size=MAX_BODY, middlewares=[_cors, _problems, _counted(requests), _versions]
+    )
     app.on_response_prepare.append(_add_headers)
     HttpApi(engine, tokens).add_to(app)
     add_storage_routes(app.router, engine, engine.files)
@@ -69,9 +73,9 @@ def make_app(engine: Engine, tokens: Tokens, faults: Faults) -> web.Application:
     return app
 
 
-def make_site(engine: Engine, tokens: Tokens) -> web.Application:
+def make_site(engine: Engine, tokens: Tokens, requests: Requests) -> web.Application:
     """The routes of the site origin: HTTP actions alone."""
-    app = web.Application(client_max_size=MAX_REQUEST, middlewares=[_problems])
+    app = web.Application(client_max_size=MAX_REQUEST, middlewares=[_problems, _counted(requests)])
     app.router.add_route("*", "/{path:.*}", Site(engine, tokens).answer)
     return app
 
@@ -91,6 +95,16 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return _problem_response(problem)
     except ConvexClientError as error:
         return _problem_response(DeploymentProblem("BadRequest", "BadRequest", str(error)))
+
+
+def _counted(requests: Requests) -> Middleware:
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith("/api/") and request.path.endswith("/sync"):
+            return await handler(request)  # a socket is drained by itself
+        return await requests.answer(request, handler)
+
+    return count
 
 
 def _problem_response(problem: DeploymentProblem) -> web.Response:

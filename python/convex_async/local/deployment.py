@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from convex_async.deployment import canonical_path
 from convex_async.errors import ConvexError, FunctionError
 from convex_async.local.app import make_app, make_site
 from convex_async.local.context import Identity
+from convex_async.local.draining import Requests
 from convex_async.local.engine import Engine
 from convex_async.local.faults import Faults
 from convex_async.local.functions import Functions
@@ -26,6 +28,8 @@ from convex_async.protocol.remote import split_request_id
 NOT_RUNNING = "the deployment is not running: use `async with LocalDeployment(…)`"
 # Seconds that open connections have to end when the deployment closes.
 SHUTDOWN_TIMEOUT = 0.5
+# Seconds that what is under way has to be finished when the deployment is drained.
+DRAIN_TIMEOUT = 10.0
 
 
 class LocalDeployment:
@@ -67,6 +71,8 @@ class LocalDeployment:
         self._tokens = Tokens(name, issuers or {})
         self._engine: Engine | None = None
         self._runner: web.AppRunner | None = None
+        self._site_runner: web.AppRunner | None = None
+        self._requests = Requests()
         self._site_port = 0
         self._stack = AsyncExitStack()
 
@@ -139,9 +145,11 @@ class LocalDeployment:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.close)
             await engine.start()
-            site_app = make_site(engine, self._tokens)
-            self._site_port = (await self._listen(stack, site_app, 0)).addresses[0][1]
-            app = make_app(engine, self._tokens, self.faults)
+            self._requests = Requests()
+            site_app = make_site(engine, self._tokens, self._requests)
+            self._site_runner = await self._listen(stack, site_app, 0)
+            self._site_port = self._site_runner.addresses[0][1]
+            app = make_app(engine, self._tokens, self.faults, self._requests)
             self._runner = await self._listen(stack, app, self._port)
             self._port = self._runner.addresses[0][1]
             self._engine = engine
@@ -158,9 +166,26 @@ class LocalDeployment:
         await web.TCPSite(runner, self._host, port).start()
         return runner
 
+    async def drain(self, timeout: float = DRAIN_TIMEOUT) -> None:
+        """Stop in order: take nothing new, and finish what has begun, as `serve` does at SIGTERM.
+
+        New connections and requests are refused. A socket is closed (1001) once the mutations and
+        actions that it has begun are answered; those it has not begun its client sends again.
+
+        Args:
+            timeout: seconds after which the rest is cut.
+        """
+        for runner in (self._runner, self._site_runner):
+            for site in list(runner.sites) if runner is not None else ():
+                await site.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await asyncio.gather(self._requests.drain(), self.faults._drain())
+        await self.close()
+
     async def close(self) -> None:
         """Cut all connections and stop. Idempotent."""
-        self._runner = self._engine = None
+        self._runner = self._site_runner = self._engine = None
         stack, self._stack = self._stack, AsyncExitStack()
         await stack.aclose()
 

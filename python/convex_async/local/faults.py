@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,6 +12,7 @@ class Socket(Protocol):
     """What a fault can do to a client's socket."""
 
     def abort(self) -> None: ...
+    async def drain(self) -> None: ...
     def freeze(self) -> None: ...
     def close(self, code: int, reason: str) -> None: ...
     def fatal(self, message: str) -> None: ...
@@ -78,6 +80,10 @@ class Faults:
         sockets = self._sockets
         self.__init__()  # type: ignore[misc]
         self._sockets = sockets
+
+    async def _drain(self) -> None:
+        """End every socket in order."""
+        await asyncio.gather(*(socket.drain() for socket in self._sockets))
 
     def _each(self, act: Callable[[Socket], None]) -> int:
         sockets = list(self._sockets)

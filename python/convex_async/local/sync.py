@@ -33,6 +33,8 @@ from convex_async.protocol.server import Close, ServerProtocol
 PING_INTERVAL = 5.0
 MESSAGE_INTERVAL = 15.0
 CLIENT_TIMEOUT = 120.0
+# The close code of a socket whose server ends (RFC 6455, 7.4.1).
+GOING_AWAY = 1001
 # Seconds that a client has to answer a close frame.
 CLOSE_TIMEOUT = 1.0
 # Bytes of a transition over which a client that can put it together gets it in parts, each of
@@ -71,6 +73,8 @@ class SyncSocket:
         self._wake_up = asyncio.Event()
         self._thawed = asyncio.Event()
         self._thawed.set()
+        self._is_draining = False
+        self._ended = asyncio.Event()
         self._skew_next = False
         self._held: list[MutationResponse | ActionResponse] = []
         self._group: asyncio.TaskGroup | None = None
@@ -109,6 +113,16 @@ class SyncSocket:
 
     # The socket's life
 
+    async def drain(self) -> None:
+        """Finish the mutations and actions that have begun, begin no other, and close."""
+        self._is_draining = True
+        self._close_if_drained()
+        await self._ended.wait()
+
+    def _close_if_drained(self) -> None:
+        if self._is_draining and not self._tasks:
+            self.close(GOING_AWAY, "")
+
     async def run(self) -> None:
         """Serve the socket until it ends."""
         self._faults._sockets.add(self)
@@ -123,6 +137,7 @@ class SyncSocket:
             pass  # the client is gone
         finally:
             self._faults._sockets.discard(self)
+            self._ended.set()
             self._work.close()
 
     async def _receive(self) -> None:
@@ -256,6 +271,8 @@ class SyncSocket:
         self._wake_up.set()
 
     def _start_work(self) -> None:
+        if self._is_draining:
+            return
         for work in self._protocol.work(now=time.time()):
             self._start(self._work.do(work))
 
@@ -263,7 +280,11 @@ class SyncSocket:
         assert self._group is not None
         task = self._group.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self._close_if_drained()
 
 
 def _commit_ts(response: MutationResponse | ActionResponse) -> int:
