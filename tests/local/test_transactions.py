@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from convex_async.codec import encode_arguments
 from convex_async.local import Functions, define_schema, define_table, v
 from convex_async.local.engine import Engine
-from tests.local.calls import mutate, read, running, value_of
+from tests.local.calls import act, mutate, read, running, value_of
 
 Step = tuple[str, int]
 
@@ -126,3 +126,36 @@ async def test_a_cancelled_mutation_leaves_file_and_store_agreed(tmp_path: Any) 
         before = await read(engine, "cells:all")
     async with running(backend(), path) as engine:
         assert await read(engine, "cells:all") == before == [[0, 1]]
+
+
+async def test_a_query_draws_the_same_numbers_each_time_and_a_mutation_others() -> None:
+    functions = Functions()
+
+    @functions.query("dice:query")
+    async def query(ctx: Any, faces: float) -> Any:
+        return [ctx.random.randrange(10**9), await ctx.run_query("dice:inner"), faces]
+
+    @functions.query("dice:inner")
+    async def inner(ctx: Any) -> Any:
+        return ctx.random.randrange(10**9)
+
+    @functions.mutation("dice:mutation")
+    async def mutation(ctx: Any) -> Any:
+        return [ctx.random.randrange(10**9), ctx.random.randrange(10**9)]
+
+    @functions.action("dice:action")
+    async def action(ctx: Any) -> Any:
+        return [ctx.random.randrange(10**9), ctx.random.randrange(10**9)]
+
+    async with running(functions) as engine:
+        first, inner_first, _ = await read(engine, "dice:query", faces=6.0)
+        assert await read(engine, "dice:query", faces=6.0) == [first, inner_first, 6.0]
+        assert first != inner_first
+        assert (await read(engine, "dice:query", faces=20.0))[0] != first
+        drawn = [
+            number
+            for call in (mutate, act)
+            for path in ("dice:mutation" if call is mutate else "dice:action",) * 2
+            for number in await call(engine, path)
+        ]
+        assert len(set(drawn)) == 8

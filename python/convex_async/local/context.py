@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from random import Random
 from typing import Any, Protocol, TypeVar
 
 from convex_async.api_reference import FunctionReference
@@ -60,10 +62,15 @@ class Runs(Protocol):
 
 @dataclass
 class Run:
-    """One run of a function: who called, and what it logged."""
+    """One run of a function: who called, what it logged, and an action's random numbers."""
 
     identity: Identity | None
     log_lines: list[str] = field(default_factory=list[str])
+
+    @cached_property
+    def random(self) -> Random:
+        """Other numbers for each run."""
+        return Random()
 
     def log(self, message: object, level: str) -> None:
         """Note a log line, within the limits."""
@@ -214,6 +221,13 @@ class Context:
         self._run = run
         self._runs = runs
         self._transaction = transaction
+
+    @property
+    def random(self) -> Random:
+        """Random numbers, the same in each run of a query with the same arguments."""
+        if self._transaction is not None:
+            return self._transaction.random
+        return self._run.random
 
     def log(self, message: object, level: str = "LOG") -> None:
         """Add a line to the function's log, which clients in debug mode are shown."""

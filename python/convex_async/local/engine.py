@@ -114,7 +114,9 @@ class Engine:
     ) -> QueryRun:
         """Run a query at the latest state, or on a snapshot that is open at `ts`."""
         run = Run(identity)
-        transaction = self._begin(writable=False, at=ts)
+        # The same numbers each time: a query without other changes has the same result.
+        seed = f"{path}\0".encode() + args
+        transaction = self._begin(writable=False, seed=seed, at=ts)
         try:
             pages = Pages(journal)
             result = await self._attempt("query", path, args, run, transaction, pages)
@@ -213,9 +215,11 @@ class Engine:
 
     # How
 
-    def _begin(self, *, writable: bool, at: int | None = None) -> Transaction:
+    def _begin(
+        self, *, writable: bool, seed: bytes | None = None, at: int | None = None
+    ) -> Transaction:
         now = time.time_ns() // 1000 / 1000
-        return Transaction(self.store, now=now, writable=writable, rng=self._rng, at=at)
+        return Transaction(self.store, now=now, writable=writable, rng=self._rng, seed=seed, at=at)
 
     def _publish(self, commit: Commit) -> None:
         self._watches.notify(commit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from heapq import merge
 from itertools import chain
 from typing import Any
@@ -30,6 +31,7 @@ class Transaction:
         now: when the run began, ms since the epoch; its clock stands still.
         writable: whether it is a mutation.
         rng: makes ids.
+        seed: of the function's random numbers; None for others at each run.
         at: the timestamp of an open snapshot to read; None for the latest.
     """
 
@@ -40,6 +42,7 @@ class Transaction:
         now: float,
         writable: bool,
         rng: random.Random,
+        seed: bytes | None = None,
         at: int | None = None,
     ) -> None:
         self.read_set = ReadSet()
@@ -48,6 +51,7 @@ class Transaction:
         self._store = store
         self._writable = writable
         self._rng = rng
+        self._seed = seed
         self._written: dict[str, Write] = {}
         self.usage = Usage()
         self._creation_time = now
@@ -62,6 +66,11 @@ class Transaction:
     @property
     def store(self) -> Store:
         return self._store
+
+    @cached_property
+    def random(self) -> random.Random:
+        """The random numbers of the function, and of those that it calls in this transaction."""
+        return random.Random(self._seed)
 
     # Reading
 
