@@ -40,6 +40,7 @@ AIOHTTP = {
     "files",
     "local.app",
     "local.deployment",
+    "local.draining",
     "local.http_api",
     "local.sync",
     "transport.http",
