@@ -38,11 +38,17 @@ class Calls:
         self._outbox = outbox
         self._user: str | None = None
         self._waiting: dict[RequestId, asyncio.Future[Answer]] = {}
-        self._deadlines: dict[asyncio.Future[Answer], float] = {}
+        self._deadlines: dict[RequestId, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
-        """Queue a request; `answer` waits for it.
+    def begin(
+        self, kind: Kind, path: FunctionPath, args: bytes, timeout: float | None
+    ) -> tuple[RequestId, asyncio.Future[Answer]]:
+        """Queue a request.
+
+        Returns:
+            Its id, and its answer, which raises `TimeoutError` after `timeout` seconds; the
+            request is to be withdrawn then.
 
         Raises:
             OutboxError: it can't be kept, and was not queued.
@@ -50,8 +56,11 @@ class Calls:
         request_id = None if self._outbox is None else self._keep(self._outbox, kind, path, args)
         make = self._core.mutation if kind == "mutation" else self._core.action
         request_id = make(path, args, request_id)
-        self._waiting[request_id] = self._loop.create_future()
-        return request_id
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting[request_id] = answer
+        if timeout is not None:
+            self._limit(request_id, timeout)
+        return request_id, answer
 
     def _keep(self, outbox: Outbox, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
         request_id = outbox.next_request_id()
@@ -60,25 +69,10 @@ class Calls:
             outbox.add(request_id, path, args, user=self._user, sent=online)
         return request_id
 
-    async def answer(self, request_id: RequestId, timeout: float | None) -> Answer:
-        """A request's answer.
-
-        Raises:
-            TimeoutError: it did not come within `timeout` seconds.
-        """
-        future = self._waiting[request_id]
-        if timeout is None:
-            return await future
-        self._limit(future, timeout)
-        try:
-            return await future
-        finally:
-            del self._deadlines[future]
-
-    def _limit(self, future: asyncio.Future[Answer], timeout: float) -> None:
-        """Let the future end in time. One timer for all calls: most never need theirs."""
+    def _limit(self, request_id: RequestId, timeout: float) -> None:
+        """Let the wait end in time. One timer for all calls: most never need theirs."""
         deadline = self._loop.time() + timeout
-        self._deadlines[future] = deadline
+        self._deadlines[request_id] = deadline
         if self._timer is None or deadline < self._timer.when():
             if self._timer is not None:
                 self._timer.cancel()
@@ -86,7 +80,8 @@ class Calls:
 
     def _time_out(self) -> None:
         now = self._loop.time()
-        for future, deadline in self._deadlines.items():
+        for request_id, deadline in self._deadlines.items():
+            future = self._waiting[request_id]
             if deadline <= now and not future.done():
                 future.set_exception(TimeoutError())
         left = [deadline for deadline in self._deadlines.values() if deadline > now]
@@ -94,22 +89,27 @@ class Calls:
 
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """Nobody waits for the request any more: what is known of it, None if it is settled."""
-        self._waiting.pop(request_id, None)
+        self._take(request_id)
         if self._outbox is not None:
             self._outbox.forget(request_id)
         return self._core.withdraw(request_id)
 
+    def _take(self, request_id: RequestId) -> asyncio.Future[Answer] | None:
+        """Who waits for a request, who then does so no longer."""
+        self._deadlines.pop(request_id, None)
+        return self._waiting.pop(request_id, None)
+
     def discarded(self, request_id: RequestId) -> None:
         """The user took the request out of the outbox."""
         outcome = self._core.withdraw(request_id)
-        future = self._waiting.pop(request_id, None)
+        future = self._take(request_id)
         if future is not None and not future.done():
             known = "will not run" if outcome == "not_sent" else "may have run"
             future.set_exception(OutboxError(f"it was discarded from the outbox, and {known}"))
 
     def settle(self, request_id: RequestId, answer: Answer) -> None:
         """The deployment answered, or the action is lost."""
-        future = self._waiting.pop(request_id, None)
+        future = self._take(request_id)
         if self._outbox is not None:
             if future is None and isinstance(answer, Failed):
                 logger.warning("a mutation of an earlier process failed: %s", answer.message)
@@ -122,7 +122,7 @@ class Calls:
     def refuse(self, abandoned: list[tuple[RequestId, Outcome]], message: str) -> None:
         """The user these were made as was refused."""
         for request_id, outcome in abandoned:
-            future = self._waiting.pop(request_id, None)
+            future = self._take(request_id)
             if self._outbox is not None:
                 # Nobody was told of those of an earlier process: they wait for their user.
                 (self._outbox.release if future is None else self._outbox.forget)(request_id)
@@ -140,6 +140,7 @@ class Calls:
                 outcome = known.get(request_id, "unknown") if self._outbox is None else "unknown"
                 future.set_exception(_with_outcome(error, outcome))
         self._waiting.clear()
+        self._deadlines.clear()
 
     def sent(self) -> list[asyncio.Future[Answer]]:
         """The answers that are awaited from the deployment."""

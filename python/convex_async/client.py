@@ -513,20 +513,20 @@ class ConvexClient(ClientBase):
         return driver
 
     def _check_place(self, driver: Driver) -> None:
+        try:
+            if asyncio.get_running_loop() is driver.loop:
+                return  # which runs in one thread of one process
+        except RuntimeError:
+            pass
         if self._owner != (os.getpid(), threading.get_ident()):
             raise LocalProtocolError(
                 "a ConvexClient belongs to the thread and process that first used it: "
                 "make one client in each (convex_async.sync has one for threads)"
             )
-        try:
-            same = asyncio.get_running_loop() is driver.loop
-        except RuntimeError:
-            same = False
-        if not same:
-            raise LocalProtocolError(
-                "a ConvexClient belongs to the event loop that first used it: "
-                "make one client in each loop"
-            )
+        raise LocalProtocolError(
+            "a ConvexClient belongs to the event loop that first used it: "
+            "make one client in each loop"
+        )
 
     async def _query(
         self, path: FunctionPath, args: bytes, type: Any, timeout: float | None
@@ -562,9 +562,9 @@ class ConvexClient(ClientBase):
     ) -> Any:
         driver = self._running()
         driver.check()
-        request_id = driver.request(kind, path, args)
+        request_id, answered = driver.request(kind, path, args, timeout)
         try:
-            answer = await driver.answer(request_id, timeout)
+            answer = await answered
         except TimeoutError:
             outcome = driver.withdraw(request_id) or "unknown"
             raise _timed_out(path, timeout, outcome) from None

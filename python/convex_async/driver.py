@@ -7,9 +7,10 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, assert_never
+from collections.abc import Callable, Iterator
+from typing import assert_never
 
+from convex_async.alarm import Alarm
 from convex_async.auth import TokenFetcher, TokenSource
 from convex_async.calls import Calls
 from convex_async.codec import FrameDecoder, encode_message
@@ -39,7 +40,6 @@ from convex_async.protocol.events import (
     TokenNeeded,
 )
 from convex_async.protocol.identity import Credential
-from convex_async.protocol.messages import Transition
 from convex_async.protocol.query_set import Subscriber
 from convex_async.protocol.requests import Answer, Kind, RequestId
 from convex_async.subscription import Mailbox
@@ -86,7 +86,7 @@ class Driver:
         self._decoder = FrameDecoder(limit=max_message_size)
         self._clock = time.monotonic
         self._loop = asyncio.get_running_loop()
-        self._wake_up = asyncio.Event()
+        self._wake_up = Alarm(self._loop)
         self._cut: asyncio.Future[str] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._outbox = outbox
@@ -157,20 +157,14 @@ class Driver:
         self._arm()
         self.wake()
 
-    def request(self, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
-        """Queue a mutation or action; `answer` waits for it.
-
-        Raises:
-            OutboxError: it can't be kept, and was not queued.
-        """
-        request_id = self._calls.begin(kind, path, args)
+    def request(
+        self, kind: Kind, path: FunctionPath, args: bytes, timeout: float | None
+    ) -> tuple[RequestId, asyncio.Future[Answer]]:
+        """Queue a mutation or action, see `Calls.begin`."""
+        request = self._calls.begin(kind, path, args, timeout)
         self._notify()
         self.wake()
-        return request_id
-
-    def answer(self, request_id: RequestId, timeout: float | None) -> Coroutine[Any, Any, Answer]:
-        """Wait for a request's answer, see `Calls.answer`."""
-        return self._calls.answer(request_id, timeout)
+        return request
 
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """Nobody waits for the request any more: what is known of it, None if it is settled."""
@@ -385,9 +379,8 @@ class Driver:
                     core.received(message, now=now)
                     self._handle_events()
                     self._notify()
-                    # Only an answer makes room in the window; transitions come by the thousand.
-                    if not isinstance(message, (tuple, Transition)) and core.wants_to_send:
-                        self.wake()
+                    if core.has_backlog:
+                        self.wake()  # an answer makes room in the window
             if now - began > SLICE:
                 await asyncio.sleep(0)
                 began = clock()

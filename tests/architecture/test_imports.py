@@ -16,7 +16,7 @@ PACKAGE = Path(convex_async.__file__).parent
 # From the ground up. A room sees itself and what is below it; rooms of one floor never see each
 # other.
 FLOORS: list[set[str]] = [
-    {"errors", "version", "api_reference"},
+    {"errors", "version", "api_reference", "alarm"},
     {"values", "deployment"},
     {"protocol"},
     {"typed"},

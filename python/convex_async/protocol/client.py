@@ -341,6 +341,11 @@ class ClientProtocol:
     # What to do
 
     @property
+    def has_backlog(self) -> bool:
+        """Whether requests wait for which the window has room."""
+        return self._requests.wants_to_send
+
+    @property
     def wants_to_send(self) -> bool:
         """Whether `messages_to_send` would give any."""
         if not isinstance(self.connection, Online):
@@ -357,9 +362,9 @@ class ClientProtocol:
 
     def messages_to_send(self) -> list[ClientMessage]:
         """What goes out now, in order; each message is given once per socket."""
-        if not self.wants_to_send:
-            return []
         messages: list[ClientMessage] = []
+        if not isinstance(self.connection, Online):
+            return messages
         if self._hello_due:
             self._hello_due = False
             messages.append(self._hello())
@@ -367,17 +372,16 @@ class ClientProtocol:
             return messages
         # What was asked as an earlier user goes out as that user: the server runs a request under
         # the identity in force when it arrives (convex-backend crates/sync/src/worker.rs).
-        while (epoch := self._requests.first_queued_epoch()) is not None:
-            if epoch == self._identity.epoch:
-                break
+        now = self._identity.epoch
+        while (epoch := self._requests.first_queued_epoch()) is not None and epoch != now:
             messages += self._speak_as(epoch)
             messages += self._requests.drain(epoch)
             if self._requests.first_queued_epoch() == epoch:
                 return messages  # the window is full
-        messages += self._speak_as(self._identity.epoch)
+        messages += self._speak_as(now)
         if modify := self._query_set.drain():
             messages.append(modify)
-        messages += self._requests.drain(self._identity.epoch)
+        messages += self._requests.drain(now)
         return messages
 
     def events(self) -> list[Event]:
