@@ -169,12 +169,14 @@ class Driver:
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """Nobody waits for the request any more: what is known of it, None if it is settled."""
         outcome = self._calls.withdraw(request_id)
+        self._handle_events()
         self._notify()
         self.wake()
         return outcome
 
     def _discarded(self, request_id: RequestId) -> None:
         self._calls.discarded(request_id)
+        self._handle_events()
         self._notify()
 
     def set_identity(self, credential: Credential | None, fetch: TokenFetcher | None) -> None:

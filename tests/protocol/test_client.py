@@ -392,6 +392,27 @@ def test_requests_run_as_the_user_who_made_them(session: Session) -> None:
     assert tokens == ["Connect", "alice", "Mutation", "bob", "ModifyQuerySet", "Mutation"]
 
 
+def test_the_same_user_again_is_confirmed_at_once(session: Session) -> None:
+    """No message is needed, whatever still waits: no transition would ever come to confirm it."""
+    session.connect()
+    session.core.mutation(SEND, b"{}")
+    session.core.set_identity(ANONYMOUS, now=session.now)
+    assert session.core.events() == [IdentityConfirmed()]
+
+
+def test_a_user_is_confirmed_when_nobody_elses_request_is_left(session: Session) -> None:
+    session.core.set_identity(ALICE, now=session.now)
+    session.connect()
+    session.receive(session.server.transition(ts=5, identity=1))
+    session.core.set_identity(BOB, now=session.now)
+    request_id = session.core.mutation(SEND, b"{}")
+    session.core.set_identity(ALICE, now=session.now)
+    assert session.core.events() == []
+    assert session.core.withdraw(request_id) == "not_sent"
+    assert session.core.events() == [IdentityConfirmed()]
+    assert session.core.messages_to_send() == []
+
+
 def test_a_full_window_of_the_old_user_holds_the_new_one_back(session: Session) -> None:
     session.core.set_identity(ALICE, now=session.now)
     session.connect()

@@ -186,6 +186,7 @@ class ClientProtocol:
         """The caller gave up; what is known of the request, None if it is settled."""
         outcome = self._requests.withdraw(request_id)
         self._outstanding.discard(("request", request_id))
+        self._confirm_in_force()  # it may have been the last that another credential came for
         return outcome
 
     @property
@@ -480,9 +481,9 @@ class ClientProtocol:
 
     def _confirm_in_force(self) -> None:
         """A credential that is in force already needs no message, so no transition confirms it."""
-        if not isinstance(self.connection, Online):
+        if not (self._identity.awaits_confirmation and isinstance(self.connection, Online)):
             return
-        if self._requests.first_queued_epoch() not in (None, self._identity.epoch):
+        if any(map(self._identity.is_due, self._requests.queued_epochs())):
             return  # another user's credential comes first
         if self._confirm_identity():
             self._events.append(IdentityConfirmed())

@@ -90,6 +90,11 @@ class Identity:
         return isinstance(self.state, Confirmed)
 
     @property
+    def awaits_confirmation(self) -> bool:
+        """Whether the present user's credential is known, and not yet known to be in force."""
+        return isinstance(self.state, Unconfirmed)
+
+    @property
     def credential(self) -> Credential | None:
         """What the present user has shown; None while it is being fetched for the first time."""
         return self._credentials.get(self.epoch)

@@ -144,6 +144,10 @@ class Requests:
         epochs = [queue[0].epoch for queue in self._queued.values() if queue]
         return min(epochs) if epochs else None
 
+    def queued_epochs(self) -> set[int]:
+        """The identities under which requests wait to be sent."""
+        return {request.epoch for queue in self._queued.values() for request in queue}
+
     def add(
         self,
         kind: Kind,
