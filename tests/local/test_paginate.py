@@ -75,12 +75,12 @@ def test_writes_between_the_pages_neither_repeat_nor_skip(
         page = feed.page(size, cursor)
         found += places(page)
         cursor, is_done = page["continueCursor"], page["isDone"]
+        assert len(found) == len(set(found))
         if len(found) < 40:
             table.insert(data.draw(st.lists(ranks, max_size=2)))
         deletes = data.draw(st.booleans())
         if deletes and ids:
             table.delete(ids.pop())
-    assert len(found) == len(set(found))
     assert found == sorted(found, reverse=order == "desc")
     assert before & set(feed.all()) <= set(found)
 
@@ -100,6 +100,7 @@ def test_live_pages_keep_their_places(
     runs = [feed.page(size)]
     cursors = [None]
     while not runs[-1]["isDone"]:
+        assert len(runs) <= len(documents) + 1
         cursors.append(runs[-1]["continueCursor"])
         runs.append(feed.page(size, cursors[-1]))
     table.insert(later)
