@@ -80,7 +80,7 @@ async def test_a_convex_error_has_its_data(client: ConvexClient) -> None:
     [
         ("notes:nope", None, "Could not find public function"),
         ("notes:list", {"surplus": 1}, "ArgumentValidationError"),
-        ("notes:add", {"text": "x"}, "defined as a mutation"),
+        ("notes:add", {"text": "x"}, "defined as Mutation"),
     ],
 )
 async def test_a_wrong_call_is_the_functions_failure(

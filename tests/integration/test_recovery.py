@@ -215,7 +215,7 @@ async def test_a_deployment_that_refuses_all_tokens_is_an_auth_error_until_anoth
 ) -> None:
     client, asked = forced
     deployment.faults.refuse_auth = True
-    with pytest.raises(AuthError, match="Unauthenticated"):
+    with pytest.raises(AuthError, match="refused by a fault switch"):
         await client.query("users:me")
     assert asked == [False, True, True]
     assert client.state.auth == "refused"

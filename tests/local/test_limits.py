@@ -85,7 +85,7 @@ async def test_arguments_and_their_parts() -> None:
         said = await failure(engine, "mutation", "n:insert", value=wide)
         assert "Object has too many fields (1025 > maximum number 1024)" in said
         said = await failure(engine, "mutation", "n:insert", value="x" * (17 * MIB))
-        assert "Arguments for n:insert are too large (17 MiB, limit: 16 MiB)" in said
+        assert "Arguments for n:insert are too large (actual: 17 MiB, limit: 16 MiB)" in said
         await mutate(engine, "n:insert", value=[0.0] * 8192)
 
 
@@ -98,7 +98,7 @@ async def test_results() -> None:
         said = await failure(engine, "query", "n:make", kind="object", size=1025)
         assert "Object has too many fields (1025 > maximum number 1024)" in said
         said = await failure(engine, "query", "n:make", kind="text", size=16 * MIB)
-        assert "Function n:make return value is too large (16 MiB, limit: 16 MiB)" in said
+        assert "Function n:make return value is too large (actual: 16 MiB, limit: 16 MiB)" in said
 
 
 async def test_documents() -> None:
@@ -114,7 +114,7 @@ async def test_bytes_of_a_transaction() -> None:
         await mutate(engine, "n:insert", value=text, times=16)
         assert await read(engine, "n:collect") == 16
         said = await failure(engine, "mutation", "n:insert", value=text, times=17)
-        assert "Too many bytes written in a single function execution (limit: 16777216" in said
+        assert "Too many bytes written in a single function execution (limit: 16 MiB)" in said
         await mutate(engine, "n:insert", value=text)
         said = await failure(engine, "query", "n:collect")
         assert "Too many bytes read in a single function execution (limit: 16777216 bytes)" in said

@@ -134,7 +134,7 @@ def test_a_wrong_base_version_of_the_query_set_is_fatal(socket: Socket, base: in
     socket.receive(ModifyQuerySet(base, base + 1, [add(2)]))
     (message,) = socket.core.messages_to_send()
     assert isinstance(message, FatalError)
-    assert message.error.startswith("BaseVersionMismatch")
+    assert message.error.startswith("Base version ")
     assert socket.core.closing == Close(None, "")
     assert socket.work() == []
 

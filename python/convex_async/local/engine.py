@@ -29,6 +29,7 @@ from convex_async.local.functions import Function, Functions, Kind
 from convex_async.local.http_actions import Request, Response
 from convex_async.local.limits import check_arguments, check_result
 from convex_async.local.outcome import ActionRun, Failure, MutationRun, QueryRun
+from convex_async.local.permits import Permits
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
 from convex_async.local.query import Pages
 from convex_async.local.readset import ReadSet, Watch, Watches
@@ -61,6 +62,7 @@ class Engine:
         self.store = Store(functions.schema, first_ts=max(time.time_ns(), last + 1))
         self._watches = Watches()
         self._rng = random.Random()
+        self._permits = Permits()
         self.on_commit: list[Callable[[Commit], None]] = []
         self._jobs = JobScheduler(self)
         self._crons = CronRunner(self)
@@ -200,12 +202,15 @@ class Engine:
     ) -> Response | Failure:
         """Answer a request by an HTTP action."""
         try:
-            answer = handler(ActionContext(Run(identity), self), request)
-            if inspect.isawaitable(answer):
-                answer = await answer
+            async with self._permits.running("action"):
+                answer = handler(ActionContext(Run(identity), self), request)
+                if inspect.isawaitable(answer):
+                    answer = await answer
             if not isinstance(answer, Response):
                 raise FunctionProblem(f"an HTTP action answers a Response, not {answer!r}")
             return answer
+        except DeploymentProblem:
+            raise
         except asyncio.CancelledError as error:
             if _is_cancelled():
                 raise
@@ -238,7 +243,8 @@ class Engine:
         """Run a public call; whatever the function does wrong is its failure."""
         try:
             function = self._find(kind, path, run, is_inner=False)
-            return await self._invoke(function, args, run, transaction, pages)
+            async with self._permits.running(kind):
+                return await self._invoke(function, args, run, transaction, pages)
         except (Conflict, DeploymentProblem):
             raise
         except asyncio.CancelledError as error:
@@ -290,7 +296,8 @@ class Engine:
             )
         if function.kind != kind:
             raise FunctionProblem(
-                f"Trying to execute {path} as a {kind}, but it is defined as a {function.kind}."
+                f"Trying to execute {path} as {kind.title()}, but it is defined as "
+                f"{function.kind.title()}."
             )
         return function
 

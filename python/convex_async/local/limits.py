@@ -71,7 +71,7 @@ def check_arguments(path: str, wire: bytes, arguments: Any) -> None:
     """Raise `FunctionProblem` if a call's arguments are too large, or a part of them is."""
     if len(wire) >= _LEAST_BROKEN and (size := size_of(arguments)) > MAX_ARGUMENTS_SIZE:
         raise FunctionProblem(
-            f"Arguments for {path} are too large ({_mebibytes(size)}, limit: "
+            f"Arguments for {path} are too large (actual: {_mebibytes(size)}, limit: "
             f"{_mebibytes(MAX_ARGUMENTS_SIZE)})"
         )
 
@@ -86,7 +86,7 @@ def check_result(path: str, wire: bytes) -> None:
         raise FunctionProblem(f"Function {path} return value invalid: {problem}") from None
     if size > MAX_RESULT_SIZE:
         raise FunctionProblem(
-            f"Function {path} return value is too large ({_mebibytes(size)}, limit: "
+            f"Function {path} return value is too large (actual: {_mebibytes(size)}, limit: "
             f"{_mebibytes(MAX_RESULT_SIZE)})"
         )
 
@@ -112,7 +112,8 @@ class Usage:
         self._read += 1
         self._bytes_read += size
         _check("documents read", self._read, MAX_DOCUMENTS_READ, advice=_ADVICE)
-        _check("bytes read", self._bytes_read, MAX_BYTES_READ, " bytes", advice=_ADVICE)
+        limit = f"{MAX_BYTES_READ} bytes"
+        _check("bytes read", self._bytes_read, MAX_BYTES_READ, limit, advice=_ADVICE)
 
     def ranges(self, count: int) -> None:
         """Look at how many index ranges were read."""
@@ -122,7 +123,8 @@ class Usage:
         """Count a document of a size; `documents` were written with it."""
         self._bytes_written += size
         _check("documents written", documents, MAX_DOCUMENTS_WRITTEN)
-        _check("bytes written", self._bytes_written, MAX_BYTES_WRITTEN, " bytes")
+        limit = _mebibytes(MAX_BYTES_WRITTEN)
+        _check("bytes written", self._bytes_written, MAX_BYTES_WRITTEN, limit)
 
     def scheduled(self, size: int) -> None:
         """Count a function that was scheduled with arguments of a size."""
@@ -139,9 +141,9 @@ class Usage:
             )
 
 
-def _check(what: str, count: int, limit: int, unit: str = "", *, advice: str = "") -> None:
+def _check(what: str, count: int, limit: int, shown: str = "", *, advice: str = "") -> None:
     if count > limit:
-        text = f"Too many {what} in a single function execution (limit: {limit}{unit})"
+        text = f"Too many {what} in a single function execution (limit: {shown or limit})"
         raise FunctionProblem(f"{text}. {advice}" if advice else text)
 
 

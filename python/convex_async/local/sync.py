@@ -155,7 +155,7 @@ class SyncSocket:
                     try:
                         decoded = decode_client_message(message.data.encode())
                     except RemoteProtocolError as error:
-                        self._protocol.fatal(f"WSMessageInvalidJson: {error}")
+                        self._protocol.fatal(f"Received Invalid JSON on websocket: {error}")
                     else:
                         self._protocol.received(decoded, now=time.time(), ts=self._engine.latest_ts)
                     self._proceed()

@@ -93,7 +93,7 @@ class SyncWork:
         code = problem.close_code
         if problem.category in ("BadRequest", "Forbidden"):
             reason = "" if code is None else problem.code
-            self._protocol.fatal(f"{problem.code}: {problem}", code, reason)
+            self._protocol.fatal(str(problem), code, reason)
         elif problem.category == "OutOfRetention":
             self._protocol.fail(1013, "InternalServerError")
         else:
@@ -113,9 +113,9 @@ class SyncWork:
                 identity = self._tokens.admin(message.value or "", acting_as)
         except TokenRefused as refusal:
             if refusal.category == "BadRequest":
-                self._protocol.fatal(f"WSMessageInvalidJson: {refusal}")
+                self._protocol.fatal(f"Received Invalid JSON on websocket: {refusal}")
             else:
-                self._protocol.refused(f"{refusal.code}: {refusal}")
+                self._protocol.refused(str(refusal))
             return
         self._protocol.verified(
             identity, expires_at=expires_at, now=time.time(), ts=self._engine.latest_ts

@@ -166,7 +166,7 @@ class ServerProtocol:
         try:
             _check(message)
         except ValueError as error:
-            self.fatal(f"WSMessageInvalidJson: {error}")
+            self.fatal(f"Received Invalid JSON on websocket: {error}")
             return
         self._inbox.append(message)
         self._process(now, ts)
@@ -239,8 +239,8 @@ class ServerProtocol:
     def _modify(self, message: ModifyQuerySet) -> None:
         if message.base_version != self._query_set:
             self.fatal(
-                f"BaseVersionMismatch: the query set is at version {self._query_set}, "
-                f"not {message.base_version}"
+                f"Base version {message.base_version} passed up doesn't match the current version "
+                f"{self._query_set}"
             )
         elif message.new_version <= message.base_version:
             self._close(1011, "InternalServerError")
@@ -401,7 +401,7 @@ class ServerProtocol:
     def _is_expired(self, now: float) -> bool:
         if self._expires_at is None or now < self._expires_at:
             return False
-        self._auth_error("TokenExpired: the token has expired", attempted=False)
+        self._auth_error("Convex token identity expired", attempted=False)
         return True
 
     def _auth_error(self, message: str, *, attempted: bool) -> None:
