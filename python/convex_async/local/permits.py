@@ -42,8 +42,9 @@ class Permits:
             await _turn(free, kind)
         else:
             await free.acquire()
+        limit = asyncio.timeout(DURATION[kind])
         try:
-            async with asyncio.timeout(DURATION[kind]) as limit:
+            async with limit:
                 yield
         except TimeoutError:
             if not limit.expired():
