@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust/codec -name '*.rs' -o -name Cargo.toml)
 JOBS ?= 2
 SECONDS ?= 60
-SOAK ?= 35
+SOAK ?= 40
 
 .PHONY: demo test pythons bench instructions memcheck fuzz soak lint wheel clean
 

@@ -104,6 +104,30 @@ async def test_an_issuer_with_rsa_keys() -> None:
                 await client.query("users:me")
 
 
+async def test_a_token_for_another_application() -> None:
+    """Or whoever has any token of a shared issuer, such as Google's, could come in with it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = jwt.get_algorithm_by_name("RS256").to_jwk(key.public_key(), as_dict=True)
+    issuer = "https://issuer.example"
+    provider = {"applicationID": "mine", "keys": [{**public, "kid": "one"}]}
+
+    def token(**claims: Any) -> str:
+        claims = {"iss": issuer, "sub": "bob", "exp": int(time.time()) + 60, **claims}
+        return jwt.encode(claims, key, "RS256", headers={"kid": "one"})
+
+    async with (
+        LocalDeployment(make_functions(), issuers={issuer: provider}) as deployment,
+        ConvexHttpClient(deployment.url) as client,
+    ):
+        for audience in ("mine", ["theirs", "mine"]):
+            client.set_auth(token(aud=audience))
+            assert (await client.query("users:me"))["subject"] == "bob"
+        for claims in ({}, {"aud": "theirs"}, {"aud": ["theirs"]}):
+            client.set_auth(token(**claims))
+            with pytest.raises(AuthError):
+                await client.query("users:me")
+
+
 async def test_a_token_that_was_changed(deployment: LocalDeployment) -> None:
     head, body, signature = deployment.issue_token("ada").split(".")
     _, other, _ = deployment.issue_token("bob").split(".")

@@ -45,7 +45,9 @@ class LocalDeployment:
         port: 0 takes a free one.
         redact: hide the functions' errors and logs from clients, as production deployments do.
         name: the deployment's name, the first part of its admin key.
-        issuers: other issuers of JWTs to trust: a JWKS document for each `iss`.
+        issuers: other issuers of JWTs to trust: a JWKS document for each `iss`, with the
+            `applicationID` that its tokens are to be for, as in Convex's `auth.config`; without
+            one they may be for anybody.
 
     Attributes:
         faults: switches that make it misbehave.

@@ -34,7 +34,8 @@ class Tokens:
 
     Args:
         name: of the deployment, the first part of its admin key.
-        issuers: the JWKS documents of other issuers that are trusted, by `iss`.
+        issuers: other issuers that are trusted, by `iss`: the JWKS document of each; beside its
+            `keys` an `applicationID` may stand, the audience that tokens are to be for.
     """
 
     def __init__(self, name: str, issuers: Mapping[str, Mapping[str, Any]]) -> None:
@@ -80,10 +81,13 @@ class Tokens:
         jwt = _jwt()
         try:
             issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+            audience: str | None = AUDIENCE
             if issuer == self.issuer:
                 key: Any = self._key.public_key()
             elif isinstance(issuer, str) and issuer in self._issuers:
-                keys = jwt.PyJWKSet.from_dict(dict(self._issuers[issuer]))
+                provider = self._issuers[issuer]
+                audience = provider.get("applicationID")
+                keys = jwt.PyJWKSet.from_dict(dict(provider))
                 key = keys[jwt.get_unverified_header(token).get("kid", "")]
             else:
                 raise TokenRefused("NoAuthProvider", f"no provider is set up for issuer {issuer!r}")
@@ -91,8 +95,8 @@ class Tokens:
                 token,
                 key,
                 algorithms=["ES256", "RS256", "EdDSA"],
-                audience=AUDIENCE if issuer == self.issuer else None,
-                options={"verify_aud": issuer == self.issuer, "require": ["exp", "sub"]},
+                audience=audience,
+                options={"verify_aud": audience is not None, "require": ["exp", "sub"]},
                 leeway=5,
             )
         except jwt.PyJWTError as error:
