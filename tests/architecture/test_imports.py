@@ -42,6 +42,7 @@ AIOHTTP = {
     "local.deployment",
     "local.draining",
     "local.http_api",
+    "local.issuers",
     "local.sync",
     "transport.http",
     "transport.websocket",

@@ -45,9 +45,9 @@ class LocalDeployment:
         port: 0 takes a free one.
         redact: hide the functions' errors and logs from clients, as production deployments do.
         name: the deployment's name, the first part of its admin key.
-        issuers: other issuers of JWTs to trust: a JWKS document for each `iss`, with the
-            `applicationID` that its tokens are to be for, as in Convex's `auth.config`; without
-            one they may be for anybody.
+        issuers: other issuers of JWTs to trust, by `iss`: a JWKS document, with the `applicationID`
+            that its tokens are to be for, as in Convex's `auth.config`, or without one if they may
+            be for anybody; or that ID alone, and the keys are found by OpenID Connect.
 
     Attributes:
         faults: switches that make it misbehave.
@@ -62,7 +62,7 @@ class LocalDeployment:
         port: int = 0,
         redact: bool = False,
         name: str = "local",
-        issuers: Mapping[str, Mapping[str, Any]] | None = None,
+        issuers: Mapping[str, Mapping[str, Any] | str] | None = None,
     ) -> None:
         self.faults = Faults()
         self._functions = functions

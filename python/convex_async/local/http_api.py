@@ -103,15 +103,15 @@ class HttpApi:
         router.add_post("/api/query_at_ts", self._query_at_ts)
         router.add_post("/api/query_batch", self._query_batch)
 
-    def _identity(self, request: web.Request) -> Identity | None:
-        return self._tokens.from_header(
+    async def _identity(self, request: web.Request) -> Identity | None:
+        return await self._tokens.from_header(
             request.headers.get("Authorization"), request.query.get("adminKey")
         )
 
     def _handler(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             call = await _body(request, Call)
-            identity = self._identity(request)
+            identity = await self._identity(request)
             if (listing := self._api_spec(call.path, identity)) is not None:
                 return json_response(listing)
             run = await self._run(kind, call.path, call.args, identity)
@@ -125,12 +125,12 @@ class HttpApi:
         if "path" not in asked or "args" not in asked:
             raise DeploymentProblem("BadRequest", "BadQueryArgs", "path and args are needed")
         args = msgspec.Raw(asked["args"].encode())
-        run = await self._run("query", asked["path"], args, self._identity(request))
+        run = await self._run("query", asked["path"], args, await self._identity(request))
         return json_response(_outcome(run, _is_plain(asked.get("format"), request)))
 
     async def _any(self, request: web.Request) -> web.Response:
         call = await _body(request, ComponentCall)
-        identity = self._identity(request)
+        identity = await self._identity(request)
         if identity is None or not identity.is_admin:
             raise DeploymentProblem("Forbidden", "BadDeployKey", "an admin key is needed for this")
         if call.component_path:
@@ -147,7 +147,7 @@ class HttpApi:
     async def _run_path(self, request: web.Request) -> web.Response:
         module, _, name = request.match_info["path"].rpartition("/")
         call = await _body(request, RunCall)
-        identity = self._identity(request)
+        identity = await self._identity(request)
         if not module:
             raise DeploymentProblem(
                 "BadRequest",
@@ -178,7 +178,7 @@ class HttpApi:
 
     async def _query_at_ts(self, request: web.Request) -> web.Response:
         call = await _body(request, CallAt)
-        identity = self._identity(request)
+        identity = await self._identity(request)
         try:
             ts = parse_timestamp(call.ts)
         except ValueError as error:
@@ -194,7 +194,7 @@ class HttpApi:
 
     async def _query_batch(self, request: web.Request) -> web.Response:
         batch = await _body(request, Batch)
-        identity = self._identity(request)
+        identity = await self._identity(request)
         results: list[dict[str, Any]] = []
         ts = self._engine.store.open_snapshot()
         try:

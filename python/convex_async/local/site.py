@@ -84,7 +84,7 @@ class Site:
             {name.lower(): value for name, value in request.headers.items()},
             await request.read() if has_body else b"",
         )
-        answer = await self._engine.http_action(handler, asked, self._identity(request))
+        answer = await self._engine.http_action(handler, asked, await self._identity(request))
         if isinstance(answer, Failure):
             body: dict[str, Any] = {"code": answer.message}
             if answer.data is not None:
@@ -92,10 +92,10 @@ class Site:
             return json_response(body, status=500)
         return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
 
-    def _identity(self, request: web.Request) -> Identity | None:
+    async def _identity(self, request: web.Request) -> Identity | None:
         """Who asks; an Authorization that is not Convex's is the action's own business."""
         try:
-            return self._tokens.from_header(
+            return await self._tokens.from_header(
                 request.headers.get("Authorization"), request.query.get("adminKey")
             )
         except TokenRefused:

@@ -71,7 +71,7 @@ class SyncWork:
         try:
             match work:
                 case Verify():
-                    self._verify(work)
+                    await self._verify(work)
                 case RunMutation():
                     await self._mutate(work)
                 case RunAction():
@@ -99,7 +99,7 @@ class SyncWork:
         else:
             self._protocol.fail(1011 if code is None else code, problem.code)
 
-    def _verify(self, work: Verify) -> None:
+    async def _verify(self, work: Verify) -> None:
         message = work.message
         expires_at: float | None = None
         identity: Identity | None = None
@@ -107,7 +107,7 @@ class SyncWork:
             if self._faults.refuse_auth:
                 raise TokenRefused("Unauthenticated", "refused by a fault switch")
             if message.token_type == "User":
-                identity, expires_at = self._tokens.user(message.value or "")
+                identity, expires_at = await self._tokens.user(message.value or "")
             elif message.token_type == "Admin":
                 acting_as = bytes(message.impersonating) or bytes(message.acting_as)
                 identity = self._tokens.admin(message.value or "", acting_as)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convex_async.local.context import Identity
+from convex_async.local.issuers import OpenIdIssuer
 from convex_async.local.problems import Category, DeploymentProblem
 
 if TYPE_CHECKING:
@@ -34,15 +35,19 @@ class Tokens:
 
     Args:
         name: of the deployment, the first part of its admin key.
-        issuers: other issuers that are trusted, by `iss`: the JWKS document of each; beside its
-            `keys` an `applicationID` may stand, the audience that tokens are to be for.
+        issuers: other issuers that are trusted, by `iss`: the JWKS document of each, beside whose
+            `keys` an `applicationID` may stand, the audience that tokens are to be for; or that
+            ID alone for one whose keys are found by OpenID Connect.
     """
 
-    def __init__(self, name: str, issuers: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, name: str, issuers: Mapping[str, Mapping[str, Any] | str]) -> None:
         self.name = name
         self.admin_key = f"{name}|{secrets.token_hex(32)}"
         self.issuer = ""
-        self._issuers = issuers
+        self._issuers = {
+            issuer: OpenIdIssuer(issuer, keys) if isinstance(keys, str) else keys
+            for issuer, keys in issuers.items()
+        }
 
     @cached_property
     def _key(self) -> EllipticCurvePrivateKey:
@@ -72,11 +77,12 @@ class Tokens:
         key = algorithm.to_jwk(self._key.public_key(), as_dict=True)
         return {"keys": [{**key, "kid": KEY_ID, "use": "sig", "alg": "ES256"}]}
 
-    def user(self, token: str) -> tuple[Identity, float]:
+    async def user(self, token: str) -> tuple[Identity, float]:
         """The identity of a JWT, and when it ends, seconds since the epoch.
 
         Raises:
             TokenRefused: it is none of ours, or has ended.
+            DeploymentProblem: the keys of its issuer could not be had.
         """
         jwt = _jwt()
         try:
@@ -85,10 +91,13 @@ class Tokens:
             if issuer == self.issuer:
                 key: Any = self._key.public_key()
             elif isinstance(issuer, str) and issuer in self._issuers:
+                key_id = jwt.get_unverified_header(token).get("kid")
                 provider = self._issuers[issuer]
-                audience = provider.get("applicationID")
-                keys = jwt.PyJWKSet.from_dict(dict(provider))
-                key = keys[jwt.get_unverified_header(token).get("kid", "")]
+                if isinstance(provider, OpenIdIssuer):
+                    audience, document = provider.audience, await provider.keys(key_id)
+                else:
+                    audience, document = provider.get("applicationID"), dict(provider)
+                key = jwt.PyJWKSet.from_dict(document)[key_id or ""]
             else:
                 raise TokenRefused("NoAuthProvider", f"no provider is set up for issuer {issuer!r}")
             claims = jwt.decode(
@@ -124,13 +133,15 @@ class Tokens:
         given = key.rpartition("|")[2].encode()
         if not secrets.compare_digest(given, self.admin_key.rpartition("|")[2].encode()):
             raise TokenRefused(
-                "BadAdminKey", "the provided admin key was invalid for this instance"
+                "BadAdminKey", "The provided admin key was invalid for this instance"
             )
         if acting_as in (b"", b"null"):
             return Identity(is_admin=True)
         return Identity(_attributes(acting_as), is_admin=True)
 
-    def from_header(self, header: str | None, admin_key: str | None = None) -> Identity | None:
+    async def from_header(
+        self, header: str | None, admin_key: str | None = None
+    ) -> Identity | None:
         """The identity of an HTTP request.
 
         Args:
@@ -152,7 +163,7 @@ class Tokens:
         scheme, _, value = header.partition(" ")
         match scheme.lower():
             case "bearer":
-                return self.user(value)[0]
+                return (await self.user(value))[0]
             case "convex":
                 name, _, secret = value.rpartition("|")
                 secret, _, acting_as = secret.partition(":")
