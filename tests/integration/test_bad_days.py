@@ -267,6 +267,29 @@ async def test_a_token_is_renewed_before_it_ends(deployment: LocalDeployment) ->
         assert await client.query("users:me") == "ada"
 
 
+async def test_a_fetcher_that_hangs_is_given_up_and_asked_again_one_at_a_time(
+    deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convex_async.auth.FETCH_TIMEOUT", 0.05)
+    monkeypatch.setattr("convex_async.auth.FETCH_BACKOFF_INITIAL", 0.01)
+    running, fetched = 0, 0
+
+    async def fetch(*, force_refresh: bool) -> str | None:
+        nonlocal running, fetched
+        running, fetched = running + 1, fetched + 1
+        assert running == 1
+        try:
+            if fetched < 3:
+                await asyncio.Event().wait()
+            return deployment.issue_token("ada")
+        finally:
+            running -= 1
+
+    async with ConvexClient(deployment.url, auth=fetch, timeout=10) as client:
+        assert await asyncio.gather(*(client.query("users:me") for _ in range(5))) == ["ada"] * 5
+    assert fetched == 3
+
+
 async def test_a_fetcher_that_raises_is_tried_again(
     deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
