@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 from convex_async.codec import decode
 from convex_async.deployment import FunctionPath
 from convex_async.errors import CodecError, ConnectionLostError, ConvexError, FunctionError
-from convex_async.protocol.query_set import QueryFailure, QueryResult
-from convex_async.protocol.requests import Answer, Failed, Lost
+from convex_async.protocol.query_set import QueryFailure, QueryResult, QueryValue
+from convex_async.protocol.requests import Answer, Failed, Lost, Succeeded
 
 
 def value_or_raise(path: FunctionPath, answer: QueryResult | Answer, type: Any) -> Any:
@@ -20,6 +20,12 @@ def value_or_raise(path: FunctionPath, answer: QueryResult | Answer, type: Any) 
         CodecError: the value is not what `type` says, or not a Convex value.
     """
     match answer:
+        case Succeeded() | QueryValue():
+            try:
+                return decode(answer.value, type=type)
+            except CodecError as error:
+                error.add_note(f"in what {path} returned")
+                raise
         case Failed() | QueryFailure():
             raise function_error(path, answer)
         case Lost():
@@ -28,11 +34,7 @@ def value_or_raise(path: FunctionPath, answer: QueryResult | Answer, type: Any) 
                 f"({answer.reason}); it may or may not have run"
             )
         case _:
-            try:
-                return decode(answer.value, type=type)
-            except CodecError as error:
-                error.add_note(f"in what {path} returned")
-                raise
+            assert_never(answer)
 
 
 def function_error(path: FunctionPath, failure: Failed | QueryFailure) -> FunctionError:

@@ -375,11 +375,13 @@ class ClientProtocol:
         # the identity in force when it arrives (convex-backend crates/sync/src/worker.rs).
         now = self._identity.epoch
         while (epoch := self._requests.first_queued_epoch()) is not None and epoch != now:
-            messages += self._speak_as(epoch)
+            if (authenticate := self._identity.speak_as(epoch)) is not None:
+                messages.append(authenticate)
             messages += self._requests.drain(epoch)
             if self._requests.first_queued_epoch() == epoch:
                 return messages  # the window is full
-        messages += self._speak_as(now)
+        if (authenticate := self._identity.speak_as(now)) is not None:
+            messages.append(authenticate)
         if modify := self._query_set.drain():
             messages.append(modify)
         messages += self._requests.drain(now)
@@ -410,18 +412,14 @@ class ClientProtocol:
             format_timestamp(observed) if observed else None,
         )
 
-    def _speak_as(self, epoch: int) -> list[ClientMessage]:
-        message = self._identity.speak_as(epoch)
-        return [] if message is None else [message]
-
     def _receive(self, message: ServerMessage | Change) -> None:
         match message:
             case (start, end, updates):
                 self._change(start, end, updates)
-            case Transition():
-                self._change(*change_of(message))
             case MutationResponse() | ActionResponse():
                 self._answered(message)
+            case Transition():
+                self._change(*change_of(message))
             case AuthError():
                 self._auth_error(message)
             case FatalError():
@@ -502,8 +500,7 @@ class ClientProtocol:
         else:
             text, request_id = split_request_id(msgspec.json.decode(message.result, type=str))
             answer = Failed(text, request_id, present(message.error_data), message.log_lines)
-        request = self._requests.get(message.request_id)
-        if request is not None and message.log_lines:
+        if message.log_lines and (request := self._requests.get(message.request_id)):
             self._events.append(FunctionLogged(request.path, message.log_lines))
         settled = self._requests.answered(
             kind, message.request_id, answer, ts, reached=self._remote.ts
