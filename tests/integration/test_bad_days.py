@@ -310,9 +310,8 @@ async def test_a_fetcher_that_raises_is_tried_again(
 # The loop
 
 
-@calls
-async def test_no_call_blocks_the_loop(deployment: LocalDeployment, call: Call) -> None:
-    deployment.faults.delay = 2
+async def longest_gap(client: ConvexClient, call: Call) -> float:
+    """Seconds between two beats of a heart of 5 ms, while the call waits for its answer."""
     longest = 0.0
 
     async def beat() -> None:
@@ -323,15 +322,26 @@ async def test_no_call_blocks_the_loop(deployment: LocalDeployment, call: Call) 
             now = time.perf_counter()
             longest, last = max(longest, now - last), now
 
+    beating = asyncio.create_task(beat())
+    try:
+        async with asyncio.timeout(2.5):
+            await call(client)
+    except TimeoutError:  # `until` waits on: the first value is not what it wants
+        pass
+    except ConvexClientError as error:
+        pytest.fail(str(error))
+    finally:
+        beating.cancel()
+    return longest
+
+
+@calls
+async def test_no_call_blocks_the_loop(deployment: LocalDeployment, call: Call) -> None:
+    deployment.faults.delay = 2
+    gaps: list[float] = []
     async with ConvexClient(deployment.url, close_timeout=0) as client:
         await client.connect()
-        beating = asyncio.create_task(beat())
-        try:
-            async with asyncio.timeout(2.5):
-                await call(client)
-        except TimeoutError:  # `until` waits on: the first value is not what it wants
-            pass
-        except ConvexClientError as error:
-            pytest.fail(str(error))
-        beating.cancel()
-    assert longest < 0.05
+        # What blocks does so each time; a busy machine does so now and then.
+        while len(gaps) < 3 and (not gaps or gaps[-1] >= 0.05):
+            gaps.append(await longest_gap(client, call))
+    assert gaps[-1] < 0.05, gaps
