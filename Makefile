@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUST := Cargo.toml Cargo.lock $(shell find rust/codec -name '*.rs' -o -name Cargo.toml)
 JOBS ?= 2
 SECONDS ?= 60
-SOAK ?= 40
+SOAK ?= 35
 
 .PHONY: demo test pythons bench instructions memcheck fuzz soak lint wheel clean
 
@@ -30,7 +30,7 @@ pythons:
 
 # About ten minutes on two cores; what it runs is in tests/soak.py.
 soak: $(VENV)/.test
-	CONVEX_ASYNC_SOAK=$(SOAK) $(BIN)/python -m pytest -n $(JOBS) \
+	CONVEX_ASYNC_SOAK=$(SOAK) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
 	  tests/protocol/test_conversation.py tests/protocol/test_conversation_identity.py tests/faults \
 	  --timeout 1800 $(ARGS)
 
