@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from operator import ge, gt, le, lt
 from typing import Any
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convex_async.local.problems import FunctionProblem
-from convex_async.local.query import IndexRange, Order
+from convex_async.local.query import IndexRange, Order, Query
 from tests.local.documents import RANKS, Table, place
 
 ranks = st.integers(0, len(RANKS) - 1)
@@ -138,3 +138,32 @@ def test_what_was_read_is_noted_as_far_as_it_was_looked_at(
         )
         assert read.overlaps(commit) == among
         table.delete(made)
+
+
+ASKED: dict[str, Callable[[Query], Coroutine[Any, Any, Any]]] = {
+    "collect": lambda query: query.collect(),
+    "first": lambda query: query.first(),
+    "paginate": lambda query: query.paginate({"numItems": 2, "cursor": None}),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_a_filter_that_raises_has_read_its_range(
+    ask: Callable[[Query], Coroutine[Any, Any, Any]],
+) -> None:
+    """Or a live query that failed over a document would not hear that it is gone."""
+    table = Table()
+    (made,) = table.insert([(3, 0)])
+    query, _ = table.query()
+    with pytest.raises(KeyError):
+        asyncio.run(ask(query.with_index("by_a_b").filter(lambda document: document["missing"])))
+    table.delete(made)
+    assert query._transaction.read_set.overlaps(table.store._commits[-1])
+
+
+@pytest.mark.parametrize("count", [-1, 0.5, float("nan"), float("inf")])
+def test_a_number_of_documents_is_a_count(count: float) -> None:
+    """Source: convex-js src/server/impl/query_impl.ts, take."""
+    query, _ = Table().query()
+    with pytest.raises(FunctionProblem, match="takes a non-negative integer"):
+        asyncio.run(query.take(count))

@@ -168,20 +168,26 @@ class Query:
         """All documents."""
         return await self.take(None)
 
-    async def take(self, count: int | None) -> list[dict[str, Any]]:
-        """The first documents, at most so many."""
+    async def take(self, count: float | None) -> list[dict[str, Any]]:
+        """The first documents, at most so many; None takes all."""
+        if count is not None and not (count >= 0 and float(count).is_integer()):
+            raise FunctionProblem(f"take() takes a non-negative integer, not {count!r}")
         found: list[dict[str, Any]] = []
-        if count is not None and count <= 0:
+        if count == 0:
             return found
         low, high = self._keys
-        for key, document in self._scan(low, high):
-            fields = self._accept(document)
-            if fields is not None:
-                found.append(fields)
-                if len(found) == count:
-                    self._note(low, high, key)
-                    return found
-        self._note(low, high, None)
+        last: bytes | None = None
+        try:
+            for key, document in self._scan(low, high):
+                fields = self._accept(document)
+                if fields is not None:
+                    found.append(fields)
+                    if len(found) == count:
+                        last = key
+                        break
+        finally:
+            # Also when a filter raised: other documents may spare it that.
+            self._note(low, high, last)
         return found
 
     async def first(self) -> dict[str, Any] | None:
@@ -215,16 +221,18 @@ class Query:
         page: list[dict[str, Any]] = []
         keys: list[bytes] = []
         last: bytes | None = None
-        for key, document in self._scan(low, high):
-            keys.append(key)
-            fields = self._accept(document)
-            if fields is not None:
-                page.append(fields)
-                if end is None and len(page) >= count:
-                    last = key
-                    break
+        try:
+            for key, document in self._scan(low, high):
+                keys.append(key)
+                fields = self._accept(document)
+                if fields is not None:
+                    page.append(fields)
+                    if end is None and len(page) >= count:
+                        last = key
+                        break
+        finally:
+            self._note(low, high, last)
         cursor = end or _Cursor(last, self._fingerprint())
-        self._note(low, high, last)
         self._pages.made = cursor.text
         crowded = len(page) > SPLIT_RECOMMENDED_ITEMS
         middle = keys[len(keys) // 2 - 1] if len(keys) > 2 else None
