@@ -63,7 +63,7 @@ class Engine:
         self._watches = Watches()
         self._rng = random.Random()
         self._permits = Permits()
-        self.on_commit: list[Callable[[Commit], None]] = []
+        self.on_commit: list[Callable[[Commit], None]] = [self.files.committed]
         self._jobs = JobScheduler(self)
         self._crons = CronRunner(self)
         if self._durable is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
+from convex_async.local.store import Commit
 from convex_async.local.transaction import Transaction
 
 STORAGE = "_storage"
@@ -83,6 +84,12 @@ class Files:
             raise DeploymentProblem(
                 "BadRequest", "InvalidStoragePath", "a file's name is a UUID"
             ) from None
+
+    def committed(self, commit: Commit) -> None:
+        """Forget the bytes of the files that a commit removed."""
+        for write in commit.writes:
+            if write.after is None and write.before is not None and write.before.table == STORAGE:
+                self.path(write.before.fields["name"]).unlink(missing_ok=True)
 
     async def write(self, chunks: AsyncIterable[bytes], digest: str | None) -> dict[str, Any]:
         """Keep a file, streaming it; what there is to know of it.
