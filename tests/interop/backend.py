@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from convex_async import ConvexError
-from convex_async.local import Functions, v
+from convex_async.local import Functions, define_schema, define_table, v
 
 
 def make_functions() -> Functions:
     """Fresh ones for each test."""
-    functions = Functions()
+    schema = define_schema(
+        {"items": define_table(v.any()).index("by_number", ["number"])}, strict=False
+    )
+    functions = Functions(schema)
 
     @functions.query("log:read")
     async def read(ctx: Any) -> Any:
@@ -68,6 +71,19 @@ def make_functions() -> Functions:
     @functions.query("items:list")
     async def list_items(ctx: Any) -> Any:
         return await ctx.db.query("items").collect()
+
+    @functions.mutation("items:put", args={"number": v.number()})
+    async def put(ctx: Any, number: float) -> None:
+        await ctx.db.insert("items", {"number": number})
+
+    @functions.mutation("items:drop", args={"number": v.number()})
+    async def drop(ctx: Any, number: float) -> None:
+        numbered = ctx.db.query("items").with_index("by_number", lambda q: q.eq("number", number))
+        await ctx.db.delete((await numbered.unique())["_id"])
+
+    @functions.query("items:ranked", args={"paginationOpts": v.any()})
+    async def ranked(ctx: Any, paginationOpts: Any) -> Any:
+        return await ctx.db.query("items").with_index("by_number").paginate(paginationOpts)
 
     @functions.query("items:page", args={"paginationOpts": v.any()})
     async def page(ctx: Any, paginationOpts: Any) -> Any:

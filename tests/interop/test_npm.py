@@ -12,7 +12,7 @@ from convex_async.local import LocalDeployment
 from convex_async.local.sync import CHUNK_SIZE, SyncSocket
 from convex_async.protocol.messages import ServerMessage, Transition, TransitionChunk
 from tests.interop.backend import make_functions
-from tests.interop.official import Peer, npm, started
+from tests.interop.official import Failed, Peer, npm, started
 
 pytestmark = [
     pytest.mark.interop,
@@ -72,6 +72,18 @@ async def test_an_optimistic_update_gives_way_to_the_real_one(
     assert states == ([["one", "one?"], ["one"]] if is_first else [["one"]])
 
 
+async def test_an_optimistic_update_is_taken_back_if_its_mutation_fails(
+    deployment: LocalDeployment, peer: Peer
+) -> None:
+    await deployment.run("log:append", {"line": "one"})
+    await peer("subscribe", "log:read", args={})
+    assert await peer.next() == ["one"]
+    with pytest.raises(Failed) as caught:
+        await peer("optimistic", "log:append", args={"line": ""})
+    assert caught.value.data == {"code": "EMPTY", "at": 1.5}
+    assert [await peer.next(), await peer.next()] == [["one", "?"], ["one"]]
+
+
 async def test_a_mutation_whose_answer_is_lost_is_applied_once(
     deployment: LocalDeployment, peer: Peer
 ) -> None:
@@ -125,6 +137,44 @@ async def test_pages_that_live(deployment: LocalDeployment) -> None:
         deployment.faults.drop()
         await deployment.run("items:fill", {"count": 1.0, "size": 1.0})
         assert (await until("Exhausted", 12))[-1] == 0
+
+
+async def test_pages_that_grow_and_shrink_within(deployment: LocalDeployment) -> None:
+    """What comes and goes between the cursors of a page is in that page, once."""
+    async with started(npm("simple"), deployment) as peer:
+        numbers = [10.0, 20.0, 30.0, 40.0, 50.0]
+        for number in numbers:
+            await deployment.run("items:put", {"number": number})
+        await peer("paginate", "items:ranked", args={}, count=2)
+
+        async def until(status: str, expected: list[float]) -> None:
+            seen: list[float] | None = None
+            while seen != expected:
+                state = await peer.next()
+                seen = [item["number"] for item in state["results"]]
+                # Pages that overlapped would show one twice, and be out of order.
+                assert seen == sorted(set(seen))
+            assert state["status"] == status
+
+        await until("CanLoadMore", numbers[:2])
+        assert await peer("more", count=2) is True
+        await until("CanLoadMore", numbers[:4])
+        for number, seen in (
+            (15.0, [10.0, 15.0, 20.0, 30.0, 40.0]),
+            (25.0, [10.0, 15.0, 20.0, 25.0, 30.0, 40.0]),
+            (5.0, [5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0]),
+        ):
+            await deployment.run("items:put", {"number": number})
+            await until("CanLoadMore", seen)
+        for number, seen in (
+            (20.0, [5.0, 10.0, 15.0, 25.0, 30.0, 40.0]),  # the first page ended with it
+            (40.0, [5.0, 10.0, 15.0, 25.0, 30.0]),
+            (10.0, [5.0, 15.0, 25.0, 30.0]),
+        ):
+            await deployment.run("items:drop", {"number": number})
+            await until("CanLoadMore", seen)
+        assert await peer("more", count=5) is True
+        await until("Exhausted", [5.0, 15.0, 25.0, 30.0, 50.0])
 
 
 async def test_a_consistent_query_over_http(deployment: LocalDeployment) -> None:
