@@ -178,6 +178,7 @@ class Driver:
         self._calls.discarded(request_id)
         self._handle_events()
         self._notify()
+        self.wake()
 
     def set_identity(self, credential: Credential | None, fetch: TokenFetcher | None) -> None:
         """Become another user, with a credential or with a fetcher that gets one."""

@@ -12,22 +12,7 @@ import pytest
 from convex_async import AuthError, ClientState, ConvexClient, RequestTimeoutError
 from convex_async.local import LocalDeployment
 from convex_async.protocol.messages import Add, Authenticate, ClientMessage, ModifyQuerySet, Remove
-from convex_async.protocol.server import ServerProtocol
 from tests.integration.backend import make_functions
-
-
-@pytest.fixture
-def frames(monkeypatch: pytest.MonkeyPatch) -> list[ClientMessage]:
-    """Every message that the deployment gets."""
-    seen: list[ClientMessage] = []
-    received = ServerProtocol.received
-
-    def record(self: ServerProtocol, message: ClientMessage, *, now: float, ts: int) -> None:
-        seen.append(message)
-        received(self, message, now=now, ts=ts)
-
-    monkeypatch.setattr(ServerProtocol, "received", record)
-    return seen
 
 
 def changes(frames: list[ClientMessage]) -> list[Add | Remove]:

@@ -307,16 +307,17 @@ class Conversation(RuleBasedStateMachine):
     def run_until_quiet(self) -> None:
         for _ in range(1000):
             self.client_sends()
+            is_quiet = not self.to_server
             while self.to_server:
                 self.deliver_to_server()
             while self.work:
                 self.do_work(0)
             self.server_sends(False, False)
-            quiet = not self.to_client and not self.core.wants_to_send and not self.work
+            is_quiet = is_quiet and not self.to_client and not self.work
             while self.to_client:
                 self.deliver_to_client()
             self.events_are_sound()
-            if quiet and not self.core.wants_to_send:
+            if is_quiet:
                 return
         raise AssertionError("the two never come to rest")
 

@@ -1,4 +1,4 @@
-"""A client core, a deployment, and what a deployment is told, for each trap that needs one."""
+"""A client core, and a deployment that answers as told, for each trap that needs one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from convex_async import ConvexClient
-from convex_async.local import LocalDeployment
-from convex_async.protocol.messages import ClientMessage
-from convex_async.protocol.server import ServerProtocol
 from tests.http.conftest import ScriptedDeployment
-from tests.integration.backend import make_functions
 from tests.protocol.test_client import Session
 
 
@@ -21,34 +16,8 @@ def session() -> Session:
 
 
 @pytest.fixture
-async def deployment() -> AsyncIterator[LocalDeployment]:
-    async with LocalDeployment(make_functions()) as deployment:
-        yield deployment
-
-
-@pytest.fixture
-async def client(deployment: LocalDeployment) -> AsyncIterator[ConvexClient]:
-    async with ConvexClient(deployment.url, timeout=10, close_timeout=0.5) as client:
-        yield client
-
-
-@pytest.fixture
 async def scripted() -> AsyncIterator[ScriptedDeployment]:
     scripted = ScriptedDeployment()
     await scripted.server.start_server()
     yield scripted
     await scripted.server.close()
-
-
-@pytest.fixture
-def frames(monkeypatch: pytest.MonkeyPatch) -> list[ClientMessage]:
-    """Every message that the deployment gets."""
-    seen: list[ClientMessage] = []
-    received = ServerProtocol.received
-
-    def record(self: ServerProtocol, message: ClientMessage, *, now: float, ts: int) -> None:
-        seen.append(message)
-        received(self, message, now=now, ts=ts)
-
-    monkeypatch.setattr(ServerProtocol, "received", record)
-    return seen

@@ -346,21 +346,6 @@ class ClientProtocol:
         """Whether requests wait for which the window has room."""
         return self._requests.wants_to_send
 
-    @property
-    def wants_to_send(self) -> bool:
-        """Whether `messages_to_send` would give any."""
-        if not isinstance(self.connection, Online):
-            return False
-        if self._hello_due:
-            return True
-        if isinstance(self._identity.state, Waiting | Refused):
-            return False
-        return (
-            self._requests.wants_to_send
-            or self._query_set.wants_to_send
-            or self._identity.is_due(self._identity.epoch)
-        )
-
     def messages_to_send(self) -> list[ClientMessage]:
         """What goes out now, in order; each message is given once per socket."""
         messages: list[ClientMessage] = []
