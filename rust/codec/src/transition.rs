@@ -16,7 +16,7 @@ use crate::tagged::{EIGHT, eight_bytes};
 const START: &[u8; 48] = br#"{"type":"Transition","startVersion":{"querySet":"#;
 
 /// What a Transition changes: the versions that it starts from and goes to, and the new results,
-/// each with its query's id and journal.
+/// each with its query's id and journal. The values are cut out unread.
 ///
 /// None if the frame is not spelled as expected. So it is when Python fails, for want of memory:
 /// whoever reads the frame otherwise will meet with the same.
@@ -84,7 +84,7 @@ impl<'a> Frame<'a> {
         self.take(br#"{"type":"QueryUpdated","queryId":"#)?;
         let query_id = self.u32()?;
         self.take(br#","value":"#)?;
-        let value = PyBytes::new(py, self.value()?.as_bytes());
+        let value = PyBytes::new(py, self.value()?);
         self.take(br#","logLines":["#)?;
         let mut log_lines = Vec::new();
         while !self.skips(b"]") {
@@ -165,11 +165,11 @@ impl<'a> Frame<'a> {
         Some((query_set, identity, u64::from_le_bytes(ts)))
     }
 
-    /// The text of any JSON value.
-    fn value(&mut self) -> Option<&'a str> {
-        let start = self.scanner.at;
-        self.scanner.at = value_end(self.scanner.bytes(), start)?;
-        Some(self.scanner.since(start))
+    /// The text of a value, which nobody has read yet.
+    fn value(&mut self) -> Option<&'a [u8]> {
+        let (text, start) = (self.scanner.bytes(), self.scanner.at);
+        self.scanner.at = value_end(text, start)?;
+        Some(&text[start..self.scanner.at])
     }
 
     fn string<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
