@@ -564,6 +564,7 @@ class ConvexClient(ClientBase):
         driver.check()
         request_id, answered = driver.request(kind, path, args, timeout)
         try:
+            await driver.send()
             answer = await answered
         except TimeoutError:
             outcome = driver.withdraw(request_id) or "unknown"

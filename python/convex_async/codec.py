@@ -41,7 +41,7 @@ def encode_arguments(args: Mapping[str, Any] | None) -> bytes:
     """
     if args is None:
         return b"{}"
-    if not isinstance(args, Mapping):
+    if type(args) is not dict and not isinstance(args, Mapping):
         raise UnsupportedTypeError(
             f"args: the arguments are a mapping of names to values, not {type(args).__name__}",
             path="args",

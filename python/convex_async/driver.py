@@ -88,6 +88,7 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._wake_up = Alarm(self._loop)
         self._cut: asyncio.Future[str] | None = None
+        self._resting: Transport | None = None  # while the writer has nothing to write
         self._timer: asyncio.TimerHandle | None = None
         self._outbox = outbox
         self._calls = Calls(core, self._loop, outbox)
@@ -160,11 +161,28 @@ class Driver:
     def request(
         self, kind: Kind, path: FunctionPath, args: bytes, timeout: float | None
     ) -> tuple[RequestId, asyncio.Future[Answer]]:
-        """Queue a mutation or action, see `Calls.begin`."""
+        """Queue a mutation or action, see `Calls.begin`; `send` lets it go out."""
         request = self._calls.begin(kind, path, args, timeout)
         self._notify()
-        self.wake()
         return request
+
+    async def send(self) -> None:
+        """Let go out what waits: a request alone at once, else all of this tick together.
+
+        Going through the writer costs the loop a turn, a tenth of what a call takes.
+        """
+        transport = self._resting
+        if (
+            transport is not None
+            and transport.is_clear
+            and (message := self.core.lone_message()) is not None
+        ):
+            try:
+                await transport.send(encode_message(message))
+            except ConnectionClosed as closed:
+                self._cut_off(closed.reason)
+        else:
+            self.wake()
 
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """Nobody waits for the request any more: what is known of it, None if it is settled."""
@@ -382,7 +400,7 @@ class Driver:
                     core.received(message, now=now)
                     self._handle_events()
                     self._notify()
-                    if core.has_backlog:
+                    if not isinstance(message, tuple) and core.has_backlog:
                         self.wake()  # an answer makes room in the window
             if now - began > SLICE:
                 await asyncio.sleep(0)
@@ -395,9 +413,18 @@ class Driver:
                 self._wake_up.clear()
                 for message in self.core.messages_to_send():
                     await transport.send(encode_message(message))
+                self._resting = transport
                 await self._wake_up.wait()
+                self._resting = None
         except ConnectionClosed as closed:
             return closed.reason
+        finally:
+            self._resting = None
+
+    def _cut_off(self, reason: str) -> None:
+        """Let the socket go, if there is one."""
+        if self._cut is not None and not self._cut.done():
+            self._cut.set_result(reason)
 
     def _disconnected(self, reason: str) -> None:
         logger.info("disconnected: %s", reason)
@@ -434,17 +461,16 @@ class Driver:
 
     def _handle(self, event: Event) -> None:
         match event:
-            case ResultsChanged(ts, deliveries):
-                for subscriber, result in deliveries:
-                    self._mailbox(subscriber).deliver(result, ts)
-            case RequestSettled(request_id, answer):
-                self._calls.settle(request_id, answer)
+            case ResultsChanged():
+                for subscriber, result in event.deliveries:
+                    self._mailbox(subscriber).deliver(result, event.ts)
+            case RequestSettled():
+                self._calls.settle(event.request_id, event.answer)
             case FunctionLogged(path, log_lines):
                 if self._debug:
                     log_function_lines(path, log_lines)
             case CloseConnection(reason):
-                if self._cut is not None and not self._cut.done():
-                    self._cut.set_result(reason)
+                self._cut_off(reason)
             case TokenNeeded(message):
                 if self._tokens is not None:
                     self._tokens.renew(refused=message)
@@ -461,8 +487,7 @@ class Driver:
                 self._calls.refuse(abandoned, message)
             case Stopped(message):
                 self._fail_all(RemoteProtocolError(f"the deployment ended the session: {message}"))
-                if self._cut is not None and not self._cut.done():
-                    self._cut.set_result("FatalError")
+                self._cut_off("FatalError")
             case _:
                 assert_never(event)
 

@@ -137,8 +137,10 @@ def test_deep_values_are_read_alike(depth: int) -> None:
         assert not is_read_alike(spelled(opening * depth + b"1" + b"]" * depth + b"}"))
 
 
-# Quotes and brackets that are told apart, at each place of the blocks in which they are looked for.
-@pytest.mark.parametrize("text", ['"', "]}", '\\"]', "\\\\", '\\\\"}{', '"]' * 40, "\\" * 67, "é" * 65])
+# Quotes and brackets that are told apart, at each place of the blocks in which they are sought.
+@pytest.mark.parametrize(
+    "text", ['"', "]}", '\\"]', "\\\\", '\\\\"}{', '"]' * 40, "\\" * 67, "é" * 65]
+)
 def test_the_end_of_a_value_is_found_at_each_place(text: str) -> None:
     for before in range(130):
         for inner in ([text], {"a": [], text: {"b": text + "x" * before}}):

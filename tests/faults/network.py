@@ -49,6 +49,8 @@ class Socket:
 
     # The client's end
 
+    is_clear = True
+
     async def send(self, frame: bytes) -> None:
         if not self.is_open:
             raise ConnectionClosed("FailedToSendMessage")

@@ -35,7 +35,7 @@ from convex_async.protocol.messages import (
     TransitionChunk,
     parse_timestamp,
 )
-from convex_async.protocol.requests import WINDOW, Failed, Lost, Succeeded
+from convex_async.protocol.requests import SMALL, WINDOW, Failed, Lost, Succeeded
 from tests.protocol.wire import (
     Server,
     action_succeeded,
@@ -99,6 +99,53 @@ def settled(events: list[Event]) -> dict[int, object]:
 
 def kinds(messages: list[ClientMessage]) -> list[str]:
     return [type(message).__name__ for message in messages]
+
+
+def test_a_request_alone_goes_out_by_itself_once(session: Session) -> None:
+    session.connect()
+    request_id = session.core.mutation(SEND, b"{}")
+    message = session.core.lone_message()
+    assert message == Mutation(request_id, SEND, Raw(b"[{}]"))
+    assert session.core.lone_message() is None
+    assert session.core.messages_to_send() == []
+    assert session.core.withdraw(request_id) == "unknown"
+
+
+def test_a_request_that_is_not_alone_leaves_with_the_others(session: Session) -> None:
+    core = session.core
+    core.mutation(SEND, b"{}")
+    assert core.lone_message() is None  # there is no socket
+    core.connected(now=session.now)
+    assert core.lone_message() is None  # the session opens first
+    assert kinds(core.messages_to_send())[-1] == "Mutation"
+    core.action(SEND, b"{}")
+    assert core.lone_message() is None  # another is unanswered
+    assert kinds(core.messages_to_send()) == ["Action"]
+
+
+def test_a_request_is_not_sent_ahead_of_a_query_or_an_identity(session: Session) -> None:
+    core = session.core
+    session.connect()
+    session.subscribe()
+    core.mutation(SEND, b"{}")
+    assert core.lone_message() is None
+    assert kinds(core.messages_to_send()) == ["ModifyQuerySet", "Mutation"]
+    session.receive(
+        session.server.transition(ts=3, query_set=2),
+        succeeded(0, b"1", 4),
+        session.server.transition(ts=4),
+    )
+    core.set_identity(ALICE, now=session.now)
+    core.mutation(SEND, b"{}")
+    assert core.lone_message() is None
+    assert kinds(core.messages_to_send()) == ["Authenticate", "Mutation"]
+
+
+def test_a_large_request_is_left_to_who_can_wait_for_the_peer(session: Session) -> None:
+    session.connect()
+    session.core.mutation(SEND, b'{"a":"%b"}' % (b"x" * SMALL))
+    assert session.core.lone_message() is None
+    assert kinds(session.core.messages_to_send()) == ["Mutation"]
 
 
 def test_nothing_is_sent_without_a_socket(session: Session) -> None:

@@ -152,6 +152,11 @@ class Conversation(RuleBasedStateMachine):
     def client_sends(self) -> None:
         self.to_server += self.core.messages_to_send()
 
+    @rule()
+    def client_sends_a_request_alone(self) -> None:
+        if (message := self.core.lone_message()) is not None:
+            self.to_server.append(message)
+
     @precondition(lambda self: self.to_server and self.server)
     @rule()
     def deliver_to_server(self) -> None:

@@ -24,6 +24,7 @@ from convex_async.local.functions import Functions
 from convex_async.local.outcome import Failure
 from convex_async.local.tokens import Tokens
 from convex_async.protocol.remote import split_request_id
+from convex_async.transport.receiving import keep_receive_buffers
 
 NOT_RUNNING = "the deployment is not running: use `async with LocalDeployment(…)`"
 # Seconds that open connections have to end when the deployment closes.
@@ -143,6 +144,7 @@ class LocalDeployment:
         Raises:
             OSError: the port is taken, or the file can't be opened.
         """
+        keep_receive_buffers()
         engine = Engine(self._functions, path=self._path, redact=self._redact)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.close)

@@ -298,7 +298,10 @@ class ClientProtocol:
         if not isinstance(self.connection, Online):
             return
         try:
-            self._receive(message)
+            if isinstance(message, tuple):
+                self._change(*message)
+            else:
+                self._receive(message)
         except StartVersionMismatch:
             self._close("StartVersionMismatch")
         except (RemoteProtocolError, ValueError, msgspec.DecodeError) as error:
@@ -354,7 +357,7 @@ class ClientProtocol:
         if self._hello_due:
             self._hello_due = False
             messages.append(self._hello())
-        if isinstance(self._identity.state, Waiting | Refused):
+        if not (self._identity.is_settled or self._identity.awaits_confirmation):
             return messages
         # What was asked as an earlier user goes out as that user: the server runs a request under
         # the identity in force when it arrives (convex-backend crates/sync/src/worker.rs).
@@ -371,6 +374,23 @@ class ClientProtocol:
             messages.append(modify)
         messages += self._requests.drain(now)
         return messages
+
+    def lone_message(self) -> ClientMessage | None:
+        """The request that waits, if nothing else is to be sent and no other is unanswered.
+
+        Nothing can leave together with it, so that it may go out before the tick is over.
+        """
+        if (
+            not isinstance(self.connection, Online)
+            or self._hello_due
+            or not self._identity.is_settled
+            or self._query_set.wants_to_send
+        ):
+            return None
+        message = self._requests.take_lone(self._identity.epoch)
+        if message is not None:
+            self._identity.speak_as(self._identity.epoch)  # which is in force, as it is settled
+        return message
 
     def events(self) -> list[Event]:
         """What happened since the last call, in order."""
@@ -397,10 +417,8 @@ class ClientProtocol:
             format_timestamp(observed) if observed else None,
         )
 
-    def _receive(self, message: ServerMessage | Change) -> None:
+    def _receive(self, message: ServerMessage) -> None:
         match message:
-            case (start, end, updates):
-                self._change(start, end, updates)
             case MutationResponse() | ActionResponse():
                 self._answered(message)
             case Transition():
@@ -421,22 +439,26 @@ class ClientProtocol:
     def _change(self, start: Version, end: Version, updates: tuple[Update, ...]) -> None:
         self._remote.move(start, end)
         ts = self._remote.ts
-        self._max_observed_ts = max(self._max_observed_ts, ts)
-        confirmed = not self._identity.is_settled and self._confirm_identity()
-        settled = self._identity.is_settled
+        if ts > self._max_observed_ts:
+            self._max_observed_ts = ts
+        was_settled = self._identity.is_settled
+        confirmed = not was_settled and self._confirm_identity()
         deliveries: list[tuple[Subscriber, QueryResult]] = []
         for query_id, result, journal in updates:
             query = self._query_set.get(query_id)
             if query is None or result is None:
                 continue
-            self._outstanding.discard(("query", query.query_id))
+            if self._outstanding:
+                self._outstanding.discard(("query", query.query_id))
             changed = query.result is None or not query.result.same_state(result)
             query.journal, query.result, query.fresh = journal, result, True
             if changed:
-                deliveries += [(s, result) for s in query.subscribers if not s.needs_fresh]
+                for subscriber in query.subscribers:
+                    if not subscriber.needs_fresh:
+                        deliveries.append((subscriber, result))
             if result.log_lines:
                 self._events.append(FunctionLogged(query.path, result.log_lines))
-        if self._waiting and settled:
+        if self._waiting and (was_settled or confirmed):
             deliveries += self._release()
         if deliveries:
             self._events.append(ResultsChanged(ts, deliveries))
@@ -481,7 +503,8 @@ class ClientProtocol:
             answer = Succeeded(bytes(message.result), message.log_lines)
             if isinstance(message, MutationResponse) and message.ts is not None:
                 ts = parse_timestamp(message.ts)
-                self._max_observed_ts = max(self._max_observed_ts, ts)
+                if ts > self._max_observed_ts:
+                    self._max_observed_ts = ts
         else:
             text, request_id = split_request_id(msgspec.json.decode(message.result, type=str))
             answer = Failed(text, request_id, present(message.error_data), message.log_lines)
@@ -494,7 +517,8 @@ class ClientProtocol:
             self._settle(settled.request_id, answer)
 
     def _settle(self, request_id: RequestId, answer: Succeeded | Failed) -> None:
-        self._outstanding.discard(("request", request_id))
+        if self._outstanding:
+            self._outstanding.discard(("request", request_id))
         self._events.append(RequestSettled(request_id, answer))
 
     def _auth_error(self, message: AuthError) -> None:

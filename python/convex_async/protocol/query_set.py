@@ -113,11 +113,11 @@ class QuerySet:
 
     def __init__(self) -> None:
         self._queries: dict[QueryToken, Query] = {}
-        self._by_id: dict[QueryId, Query] = {}
+        self._by_id: dict[int, Query] = {}
         self._next_id = 0
         self._version = 0
         self._announced = True
-        self._to_add: dict[QueryId, Query] = {}
+        self._to_add: dict[int, Query] = {}
         self._to_remove: list[QueryId] = []
         self._lingering: dict[QueryId, Query] = {}
 
@@ -140,7 +140,7 @@ class QuerySet:
 
     def get(self, query_id: int) -> Query | None:
         """The query of this id, unless nobody wants it any more."""
-        return self._by_id.get(QueryId(query_id))
+        return self._by_id.get(query_id)
 
     def was_sent(self, query: Query) -> bool:
         """Whether the deployment was told of the query on the present socket."""

@@ -25,6 +25,8 @@ Kind: TypeAlias = Literal["mutation", "action"]
 # Requests of one kind on the wire without an answer. The server closes a socket that has over 1000
 # (convex-backend crates/sync/src/worker.rs), and a full queue must survive a reconnect too.
 WINDOW = 500
+# Bytes of arguments of a request that may go out by itself: so few are written without waiting.
+SMALL = 2**14
 
 
 class Succeeded(Struct, frozen=True):
@@ -106,7 +108,7 @@ class Requests:
     """All requests that are not settled, in the order of their ids."""
 
     def __init__(self) -> None:
-        self._requests: dict[RequestId, Request] = {}
+        self._requests: dict[int, Request] = {}
         self._queued: dict[Kind, deque[Request]] = {"mutation": deque(), "action": deque()}
         self._on_wire: dict[Kind, int] = {"mutation": 0, "action": 0}
         self._completed: dict[RequestId, int] = {}
@@ -120,7 +122,7 @@ class Requests:
 
     def get(self, request_id: int) -> Request | None:
         """The request, unless it is settled."""
-        return self._requests.get(RequestId(request_id))
+        return self._requests.get(request_id)
 
     @property
     def wants_to_send(self) -> bool:
@@ -182,11 +184,24 @@ class Requests:
         """The requests of one identity that may go out now, in order."""
         for kind, queue in self._queued.items():
             while queue and queue[0].epoch == epoch and self._on_wire[kind] < WINDOW:
-                request = queue.popleft()
-                if isinstance(request.state, Unsent):
-                    request.state = _SENT
-                self._on_wire[kind] += 1
-                yield request.message()
+                yield self._send(queue.popleft())
+
+    def take_lone(self, epoch: int) -> Mutation | Action | None:
+        """The only request there is, if it is small and waits to be sent as this identity."""
+        if len(self._requests) != 1:
+            return None
+        (request,) = self._requests.values()
+        if request.epoch != epoch or len(request.args) > SMALL:
+            return None
+        if not isinstance(request.state, Unsent):
+            return None
+        return self._send(self._queued[request.kind].popleft())
+
+    def _send(self, request: Request) -> Mutation | Action:
+        if isinstance(request.state, Unsent):
+            request.state = _SENT
+        self._on_wire[request.kind] += 1
+        return request.message()
 
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """Nobody waits any more: take it back if it was never sent.
@@ -237,11 +252,15 @@ class Requests:
             reached yet is settled by `reached` later. None too for an unknown or repeated answer,
             which is normal after a reconnect.
         """
-        request = self._requests.get(RequestId(request_id))
-        if request is None or request.kind != kind or isinstance(request.state, Completed):
+        request = self._requests.get(request_id)
+        if request is None or request.kind != kind:
+            return None
+        # `isinstance` asks the metaclass of Structs, which takes longer than the comparison.
+        state = type(request.state)
+        if state is Completed:
             return None
         self._on_wire[kind] -= 1
-        if isinstance(request.state, Abandoned):
+        if state is Abandoned:
             self._settle(request)
             return None
         if isinstance(answer, Succeeded) and ts is not None and ts > reached:

@@ -19,7 +19,12 @@ class ConnectionClosed(Exception):
 
 
 class Transport(Protocol):
-    """One open connection. One task receives, one sends."""
+    """One open connection. One task receives; several may send, each a whole frame."""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether all that was sent is on its way: a small frame is written without waiting."""
+        ...
 
     async def send(self, frame: bytes) -> None:
         """Write a text frame, in UTF-8; waits only while the peer does not read.

@@ -10,13 +10,21 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from convex_async.errors import RemoteProtocolError, TransportError
 from convex_async.transport.base import ConnectionClosed
+from convex_async.transport.receiving import keep_receive_buffers
 
 
 class WebSocketTransport:
     """One open WebSocket, which takes and gives text frames as bytes."""
 
-    def __init__(self, socket: ClientWebSocketResponse[bool]) -> None:
+    def __init__(
+        self, socket: ClientWebSocketResponse[bool], stream: asyncio.Transport | None
+    ) -> None:
         self._socket = socket
+        self._stream = stream
+
+    @property
+    def is_clear(self) -> bool:
+        return self._stream is not None and not self._stream.get_write_buffer_size()
 
     async def send(self, frame: bytes) -> None:
         try:
@@ -82,6 +90,7 @@ class WebSocketConnector:
         self._compress = 15 if compress else 0
 
     async def __call__(self) -> WebSocketTransport:
+        keep_receive_buffers()
         try:
             socket = await self._session.ws_connect(
                 self._url,
@@ -112,4 +121,5 @@ class WebSocketConnector:
                 f"{self._url} redirects to {socket._response.url.origin()}; an upgrade is not "
                 "redirected: is the URL right?"
             )
-        return WebSocketTransport(socket)
+        connection = socket._response.connection
+        return WebSocketTransport(socket, connection and connection.transport)
