@@ -21,6 +21,7 @@ from convex_async.errors import (
     UnsupportedTypeError,
 )
 from convex_async.http import ConvexHttpClient
+from convex_async.optimistic import OptimisticLocalStore
 from convex_async.outbox import Outbox, OutboxEntry
 from convex_async.pagination import Page, Paginator
 from convex_async.state import ClientState
@@ -47,6 +48,7 @@ __all__ = [
     "FunctionReference",
     "InvalidValueError",
     "LocalProtocolError",
+    "OptimisticLocalStore",
     "Outbox",
     "OutboxEntry",
     "OutboxError",

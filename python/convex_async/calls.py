@@ -17,6 +17,7 @@ from convex_async.errors import (
 from convex_async.outbox import Outbox
 from convex_async.protocol.client import ClientProtocol, Online
 from convex_async.protocol.identity import Credential
+from convex_async.protocol.overlay import OptimisticUpdate
 from convex_async.protocol.requests import Answer, Failed, Kind, RequestId
 
 logger = logging.getLogger("convex_async")
@@ -42,9 +43,17 @@ class Calls:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(
-        self, kind: Kind, path: FunctionPath, args: bytes, timeout: float | None
+        self,
+        kind: Kind,
+        path: FunctionPath,
+        args: bytes,
+        timeout: float | None,
+        update: OptimisticUpdate | None,
     ) -> tuple[RequestId, asyncio.Future[Answer]]:
         """Queue a request.
+
+        Args:
+            update: what is expected of a mutation; if it raises, nothing was queued.
 
         Returns:
             Its id, and its answer, which raises `TimeoutError` after `timeout` seconds; the
@@ -54,13 +63,29 @@ class Calls:
             OutboxError: it can't be kept, and was not queued.
         """
         request_id = None if self._outbox is None else self._keep(self._outbox, kind, path, args)
-        make = self._core.mutation if kind == "mutation" else self._core.action
-        request_id = make(path, args, request_id)
+        if kind == "action":
+            request_id = self._core.action(path, args, request_id)
+        else:
+            request_id = self._mutation(path, args, request_id, update)
         answer: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting[request_id] = answer
         if timeout is not None:
             self._limit(request_id, timeout)
         return request_id, answer
+
+    def _mutation(
+        self,
+        path: FunctionPath,
+        args: bytes,
+        request_id: RequestId | None,
+        update: OptimisticUpdate | None,
+    ) -> RequestId:
+        try:
+            return self._core.mutation(path, args, request_id, update)
+        except BaseException:  # the update's
+            if self._outbox is not None and request_id is not None:
+                self._outbox.forget(request_id)
+            raise
 
     def _keep(self, outbox: Outbox, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
         request_id = outbox.next_request_id()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import threading
 import uuid
 import warnings
 from collections.abc import AsyncGenerator, Coroutine, Mapping
@@ -27,7 +26,10 @@ from convex_async.errors import (
     RequestTimeoutError,
 )
 from convex_async.failures import value_or_raise
+from convex_async.optimistic import OptimisticUpdate, check, over_wire, same_value
 from convex_async.outbox import Outbox
+from convex_async.place import Place
+from convex_async.protocol import overlay
 from convex_async.protocol.client import ClientProtocol
 from convex_async.protocol.identity import (
     ANONYMOUS,
@@ -109,10 +111,10 @@ class ConvexClient(ClientBase):
         self._sessions = SessionHolder(session)
         self._outbox = None if outbox is None else Outbox(outbox, self._deployment.url)
         self._core = ClientProtocol(
-            session_id=str(uuid.uuid4()), inactivity_timeout=inactivity_timeout
+            session_id=str(uuid.uuid4()), inactivity_timeout=inactivity_timeout, same=same_value
         )
         self._driver: Driver | None = None
-        self._owner = (os.getpid(), threading.get_ident())
+        self._place: Place | None = None
         self._fetcher: TokenFetcher | None = None
         self._debug = False
         self._closed = False
@@ -152,9 +154,9 @@ class ConvexClient(ClientBase):
         """
         if self._closed:
             return
+        if self._place is not None:
+            self._place.check()
         driver = self._driver
-        if driver is not None:
-            self._check_place(driver)
         self._closed = True
         try:
             if driver is not None:
@@ -268,6 +270,7 @@ class ConvexClient(ClientBase):
         *,
         type: type[T],
         timeout: float | EllipsisType | None = ...,
+        optimistic: OptimisticUpdate | None = None,
     ) -> Coroutine[Any, Any, T]: ...
     @overload
     def mutation(
@@ -277,6 +280,7 @@ class ConvexClient(ClientBase):
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
+        optimistic: OptimisticUpdate | None = None,
     ) -> Coroutine[Any, Any, Any]: ...
     def mutation(
         self,
@@ -285,14 +289,23 @@ class ConvexClient(ClientBase):
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
+        optimistic: OptimisticUpdate | None = None,
     ) -> Coroutine[Any, Any, Any]:
         """Run a mutation exactly once; returns when this client's subscriptions show its effect.
 
         It is sent again after a reconnect, in order, and applied once. A cancelled or timed-out
         call is withdrawn if it was not sent, and is not sent again if it was. Arguments and errors
-        are those of `query`.
+        are those of `query`, and:
+
+        Args:
+            optimistic: `update(store, args)`, a plain function that lets this client's
+                subscriptions show at once what is expected, see `OptimisticLocalStore`. It is run
+                when the mutation is queued, where an error of its own is raised and nothing is
+                sent; and again over each new state until the mutation has settled, was withdrawn,
+                or another user is set. If it fails then, that is logged, and it is dropped.
         """
-        return self._request("mutation", path, args, type, self._limit(timeout))
+        check(optimistic)
+        return self._request("mutation", path, args, type, self._limit(timeout), optimistic)
 
     @overload
     def action(
@@ -432,8 +445,9 @@ class ConvexClient(ClientBase):
         if self._closed:
             raise ClientClosedError()
         self._fetcher = fetcher
+        if self._place is not None:
+            self._place.check()
         if self._driver is not None:
-            self._check_place(self._driver)
             self._driver.set_identity(credential, fetcher)
         else:
             self._core.set_identity(credential, now=0.0, refreshable=fetcher is not None)
@@ -475,18 +489,13 @@ class ConvexClient(ClientBase):
         if self._closed:
             raise ClientClosedError()
         if self._driver is None:
+            self._place = Place("ConvexClient")
             self._driver = self._start()
-        else:
-            self._check_place(self._driver)
+        elif self._place is not None:
+            self._place.check()
         return self._driver
 
     def _start(self) -> Driver:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            raise LocalProtocolError(
-                "a ConvexClient works inside a running event loop: call it from a coroutine"
-            ) from None
         if self._outbox is not None:
             self._outbox.open()
             self._core.session_id = self._outbox.session_id
@@ -499,7 +508,6 @@ class ConvexClient(ClientBase):
             max_message_size=self._max_message_size,
             compress=self._compress,
         )
-        self._owner = (os.getpid(), threading.get_ident())
         driver = Driver(
             self._core,
             connector,
@@ -511,22 +519,6 @@ class ConvexClient(ClientBase):
         if self._fetcher is not None:
             driver.fetch_tokens(self._fetcher)
         return driver
-
-    def _check_place(self, driver: Driver) -> None:
-        try:
-            if asyncio.get_running_loop() is driver.loop:
-                return  # which runs in one thread of one process
-        except RuntimeError:
-            pass
-        if self._owner != (os.getpid(), threading.get_ident()):
-            raise LocalProtocolError(
-                "a ConvexClient belongs to the thread and process that first used it: "
-                "make one client in each (convex_async.sync has one for threads)"
-            )
-        raise LocalProtocolError(
-            "a ConvexClient belongs to the event loop that first used it: "
-            "make one client in each loop"
-        )
 
     async def _query(
         self, path: FunctionPath, args: bytes, type: Any, timeout: float | None
@@ -554,15 +546,24 @@ class ConvexClient(ClientBase):
         args: Mapping[str, Any] | None,
         type: Any,
         timeout: float | None,
+        optimistic: OptimisticUpdate | None = None,
     ) -> Coroutine[Any, Any, Any]:
-        return self._answer(kind, canonical_path(path), encode_arguments(args), type, timeout)
+        wire = encode_arguments(args)
+        update = None if optimistic is None else over_wire(optimistic, wire)
+        return self._answer(kind, canonical_path(path), wire, type, timeout, update)
 
     async def _answer(
-        self, kind: Kind, path: FunctionPath, args: bytes, type: Any, timeout: float | None
+        self,
+        kind: Kind,
+        path: FunctionPath,
+        args: bytes,
+        type: Any,
+        timeout: float | None,
+        update: overlay.OptimisticUpdate | None,
     ) -> Any:
         driver = self._running()
         driver.check()
-        request_id, answered = driver.request(kind, path, args, timeout)
+        request_id, answered = driver.request(kind, path, args, timeout, update)
         try:
             await driver.send()
             answer = await answered

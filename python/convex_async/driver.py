@@ -33,6 +33,7 @@ from convex_async.protocol.events import (
     FunctionLogged,
     IdentityConfirmed,
     IdentityRefused,
+    OptimisticUpdateFailed,
     RequestSettled,
     RequestsRefused,
     ResultsChanged,
@@ -40,6 +41,7 @@ from convex_async.protocol.events import (
     TokenNeeded,
 )
 from convex_async.protocol.identity import Credential
+from convex_async.protocol.overlay import OptimisticUpdate
 from convex_async.protocol.query_set import Subscriber
 from convex_async.protocol.requests import Answer, Kind, RequestId
 from convex_async.subscription import Mailbox
@@ -105,10 +107,6 @@ class Driver:
     # What the client asks for; all synchronous, so that one tick's intents leave together
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        return self._loop
-
-    @property
     def is_running(self) -> bool:
         """Whether sockets are still opened."""
         return not self._task.done()
@@ -159,10 +157,17 @@ class Driver:
         self.wake()
 
     def request(
-        self, kind: Kind, path: FunctionPath, args: bytes, timeout: float | None
+        self,
+        kind: Kind,
+        path: FunctionPath,
+        args: bytes,
+        timeout: float | None,
+        update: OptimisticUpdate | None = None,
     ) -> tuple[RequestId, asyncio.Future[Answer]]:
         """Queue a mutation or action, see `Calls.begin`; `send` lets it go out."""
-        request = self._calls.begin(kind, path, args, timeout)
+        request = self._calls.begin(kind, path, args, timeout, update)
+        if update is not None:
+            self._handle_events()
         self._notify()
         return request
 
@@ -469,6 +474,10 @@ class Driver:
             case FunctionLogged(path, log_lines):
                 if self._debug:
                     log_function_lines(path, log_lines)
+            case OptimisticUpdateFailed(path, error):
+                logger.error(
+                    "an optimistic update of %s failed and is dropped", path, exc_info=error
+                )
             case CloseConnection(reason):
                 self._cut_off(reason)
             case TokenNeeded(message):

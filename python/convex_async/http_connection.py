@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from convex_async.errors import ClientClosedError, LocalProtocolError, RequestTimeoutError
+from convex_async.errors import ClientClosedError, RequestTimeoutError
+from convex_async.place import Place
 from convex_async.transport.session import SessionHolder
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class HttpConnection:
 
     def __init__(self, session: aiohttp.ClientSession | None) -> None:
         self._sessions = SessionHolder(session)
-        self._owner: tuple[int, asyncio.AbstractEventLoop] | None = None
+        self._place: Place | None = None
         self._limits: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
         self.is_closed = False
@@ -40,7 +40,9 @@ class HttpConnection:
         """
         if self.is_closed:
             raise ClientClosedError()
-        self._check_place()
+        if self._place is None:
+            self._place = Place("ConvexHttpClient")
+        self._place.check()
         return self._sessions.get()
 
     @asynccontextmanager
@@ -77,8 +79,8 @@ class HttpConnection:
         """End what is under way with `ClientClosedError`, then the session if it is ours."""
         if self.is_closed:
             return
-        if self._owner is not None:
-            self._check_place()
+        if self._place is not None:
+            self._place.check()
         self.is_closed = True
         self._idle.clear()
         for limit in self._limits:
@@ -87,19 +89,3 @@ class HttpConnection:
         if self._limits:
             await self._idle.wait()
         await self._sessions.close()
-
-    def _check_place(self) -> None:
-        try:
-            here = (os.getpid(), asyncio.get_running_loop())
-        except RuntimeError:
-            raise LocalProtocolError(
-                "a ConvexHttpClient works inside a running event loop: call it from a coroutine, "
-                "or use convex_async.sync"
-            ) from None
-        if self._owner is None:
-            self._owner = here
-        elif self._owner != here:
-            raise LocalProtocolError(
-                "a ConvexHttpClient belongs to the event loop, thread and process that first used "
-                "it: make one client in each (convex_async.sync has one for threads)"
-            )

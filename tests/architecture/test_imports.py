@@ -17,13 +17,13 @@ PACKAGE = Path(convex_async.__file__).parent
 # other.
 FLOORS: list[set[str]] = [
     {"errors", "version", "api_reference", "alarm"},
-    {"values", "deployment"},
+    {"values", "deployment", "place"},
     {"protocol"},
     {"typed"},
     {"codec"},
     {"transport", "environment", "function_logs"},
     {"failures", "auth", "pagination", "files", "outbox"},
-    {"uploads", "downloads", "subscription", "calls"},
+    {"uploads", "downloads", "subscription", "calls", "optimistic"},
     {"driver", "client_base"},
     {"state"},
     {"client", "http", "local"},

@@ -299,7 +299,7 @@ def test_one_loop_only(unused_tcp_port: int) -> None:
             await client.mutation("a:b")
 
     async def use_elsewhere() -> None:
-        with pytest.raises(LocalProtocolError, match="event loop"):
+        with pytest.raises(LocalProtocolError, match="thread and process"):
             await client.query("a:b")
 
     async def use_and_close() -> None:

@@ -26,6 +26,7 @@ from convex_async.protocol.messages import (
     MutationResponse,
     ServerMessage,
 )
+from convex_async.protocol.overlay import OptimisticUpdate, Overlay
 from convex_async.protocol.query_set import QueryValue, Subscriber
 from convex_async.protocol.requests import Lost, RequestId, Succeeded
 from convex_async.protocol.server import (
@@ -52,6 +53,18 @@ def arguments(counter: int) -> bytes:
 
 def counter_of(args: msgspec.Raw) -> int:
     return int(msgspec.json.decode(args, type=list[dict[str, int]])[0]["counter"])
+
+
+def one_more(counter: int) -> OptimisticUpdate:
+    """What is expected of adding to a counter."""
+
+    def update(overlay: Overlay) -> None:
+        shown = overlay.get(GET, arguments(counter))
+        if shown is not None:
+            count, user = msgspec.json.decode(shown)
+            overlay.set(GET, arguments(counter), msgspec.json.encode([count + 1, user]))
+
+    return update
 
 
 class Mailbox:
@@ -103,6 +116,7 @@ class Conversation(RuleBasedStateMachine):
         self.server: ServerProtocol | None = None
         self.to_server: deque[ClientMessage] = deque()
         self.to_client: deque[ServerMessage] = deque()
+        self.late_answers: list[ServerMessage] = []
         self.work: deque[Work] = deque()
         self.live: list[Subscriber] = []
         self.waiting: dict[RequestId, tuple[str, int]] = {}
@@ -126,10 +140,13 @@ class Conversation(RuleBasedStateMachine):
     def unsubscribe(self, which: int) -> None:
         self.core.unsubscribe(self.live.pop(which % len(self.live)), now=self.now)
 
-    @rule(counter=COUNTERS, kind=st.sampled_from(["mutation", "mutation", "action"]))
+    @rule(counter=COUNTERS, kind=st.sampled_from(["mutation", "expected", "action"]))
     def request(self, counter: int, kind: str) -> None:
-        make = self.core.mutation if kind == "mutation" else self.core.action
-        request_id = make(ADD, arguments(counter))
+        if kind == "action":
+            request_id = self.core.action(ADD, arguments(counter))
+        else:
+            update = one_more(counter) if kind == "expected" else None
+            request_id = self.core.mutation(ADD, arguments(counter), update=update)
         self.waiting[request_id] = (kind, counter)
         self.made_as[request_id] = USERS[self.user].value
 
@@ -206,11 +223,13 @@ class Conversation(RuleBasedStateMachine):
     def server_sends(self, twice: bool, transitions_first: bool) -> None:
         assert self.server is not None
         answers = (MutationResponse, ActionResponse)
-        messages = self.server.messages_to_send()
+        messages = self.late_answers + self.server.messages_to_send()
+        self.late_answers = []
         if twice:
             messages = [m for each in messages for m in [each] * (1 + isinstance(each, answers))]
         if transitions_first:
-            messages.sort(key=lambda message: isinstance(message, answers))
+            self.late_answers = [each for each in messages if isinstance(each, answers)]
+            messages = [each for each in messages if not isinstance(each, answers)]
         self.to_client += messages
         self.work += self.server.work(now=self.now)
 
@@ -225,6 +244,7 @@ class Conversation(RuleBasedStateMachine):
         self.server = None
         self.to_server.clear()
         self.to_client.clear()
+        self.late_answers.clear()
         self.work.clear()
         self.core.disconnected("dropped", now=self.now, jitter=0.5)
 
@@ -274,11 +294,11 @@ class Conversation(RuleBasedStateMachine):
         kind, _ = self.waiting.pop(request_id)
         self.settled[request_id] += 1
         assert self.settled[request_id] == 1, "settled twice"
-        if kind == "mutation":
+        if kind == "action":
+            assert isinstance(answer, Succeeded | Lost)
+        else:
             assert isinstance(answer, Succeeded)
             self.succeeded.add(request_id)
-        else:
-            assert isinstance(answer, Succeeded | Lost)
 
     @invariant()
     def no_mutation_runs_twice_or_as_somebody_else(self) -> None:
@@ -307,6 +327,7 @@ class Conversation(RuleBasedStateMachine):
         assert self.server is not None
         assert self.server._queries == {}
         assert self.core.pending_requests == []
+        assert not self.core._view._overlay
         assert list(self.core.subscribers()) == []
 
     def run_until_quiet(self) -> None:

@@ -6,7 +6,8 @@ any call, `messages_to_send`, `events` and `next_deadline` say what there is to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import eq
 from typing import TypeAlias, assert_never
 
 import msgspec
@@ -21,6 +22,7 @@ from convex_async.protocol.events import (
     FunctionLogged,
     IdentityConfirmed,
     IdentityRefused,
+    OptimisticUpdateFailed,
     RequestSettled,
     RequestsRefused,
     ResultsChanged,
@@ -42,7 +44,8 @@ from convex_async.protocol.messages import (
     format_timestamp,
     parse_timestamp,
 )
-from convex_async.protocol.query_set import QueryResult, QuerySet, Subscriber
+from convex_async.protocol.overlay import OptimisticUpdate
+from convex_async.protocol.query_set import Query, QueryResult, QuerySet, Subscriber
 from convex_async.protocol.remote import (
     Change,
     RemoteState,
@@ -54,6 +57,7 @@ from convex_async.protocol.remote import (
     split_request_id,
 )
 from convex_async.protocol.requests import Failed, Kind, Lost, RequestId, Requests, Succeeded
+from convex_async.protocol.view import Delivery, View
 
 INITIAL_REASON = "InitialConnect"
 
@@ -88,6 +92,7 @@ class ClientProtocol:
         session_id: a UUID, unique per running client. The deployment remembers requests by it.
         inactivity_timeout: seconds without any frame after which a socket counts as dead. The
             server pings every 5 s (convex-backend crates/local_backend/src/subs/mod.rs).
+        same: whether two wire texts are one value, for optimistic updates (see `View`).
 
     Attributes:
         connection: the state of the socket.
@@ -96,7 +101,13 @@ class ClientProtocol:
         last_close_reason: why the last socket went, or could not be opened.
     """
 
-    def __init__(self, *, session_id: str, inactivity_timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        inactivity_timeout: float = 30.0,
+        same: Callable[[bytes, bytes], bool] = eq,
+    ) -> None:
         self.session_id = session_id
         self.connection: Connection = Offline(retry_at=float("-inf"))
         self.connection_count = 0
@@ -105,13 +116,13 @@ class ClientProtocol:
         self._inactivity_timeout = inactivity_timeout
         self._last_heard = 0.0
         self._query_set = QuerySet()
+        self._view = View(self._query_set, same)
         self._requests = Requests()
         self._identity = Identity()
         self._remote = RemoteState()
         self._max_observed_ts = 0
         self._hello_due = False
         self._reconnect_at_once = False
-        self._waiting: dict[Subscriber, None] = {}
         self._outstanding: set[tuple[str, int]] = set()
         self._events: list[Event] = []
 
@@ -135,18 +146,12 @@ class ClientProtocol:
             linger: seconds for which the query stays after its last subscriber.
         """
         subscriber = self._query_set.subscribe(path, args, mailbox, linger)
-        query = subscriber.query
-        known = self._identity.is_settled and (query.fresh or not fresh)
-        if query.result is not None and known:
-            return subscriber, query.result
-        if query.result is not None or not self._identity.is_settled:
-            subscriber.needs_fresh = True
-            self._waiting[subscriber] = None
-        return subscriber, None
+        settled = self._identity.is_settled
+        return subscriber, self._view.enter(subscriber, settled=settled, fresh=fresh)
 
     def unsubscribe(self, subscriber: Subscriber, *, now: float) -> None:
         """Leave a query; nothing more is delivered. Idempotent."""
-        self._waiting.pop(subscriber, None)
+        self._view.leave(subscriber)
         self._query_set.unsubscribe(subscriber, now=now)
         if self._query_set.get(subscriber.query.query_id) is None:
             self._outstanding.discard(("query", subscriber.query.query_id))
@@ -156,14 +161,22 @@ class ClientProtocol:
         return isinstance(self.connection, Online) and self._query_set.was_sent(subscriber.query)
 
     def mutation(
-        self, path: FunctionPath, args: bytes, request_id: RequestId | None = None
+        self,
+        path: FunctionPath,
+        args: bytes,
+        request_id: RequestId | None = None,
+        update: OptimisticUpdate | None = None,
     ) -> RequestId:
         """Queue a mutation.
 
         Args:
             args: canonical wire bytes of the arguments object.
             request_id: above all that the session has had; the next one if not given.
+            update: run at once; if it raises, that is raised and nothing is queued.
         """
+        if update is not None:
+            expected_id = self._requests.next_id if request_id is None else request_id
+            self._deliver(self._view.expect(expected_id, update))
         return self._request("mutation", path, args, request_id)
 
     def action(
@@ -185,6 +198,7 @@ class ClientProtocol:
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """The caller gave up; what is known of the request, None if it is settled."""
         outcome = self._requests.withdraw(request_id)
+        self._deliver(self._view.forget((request_id,)))
         self._outstanding.discard(("request", request_id))
         self._confirm_in_force()  # it may have been the last that another credential came for
         return outcome
@@ -230,6 +244,8 @@ class ClientProtocol:
             refreshable: whether `TokenNeeded` can be answered.
         """
         left = self._identity.epoch
+        # Nobody is to see what another user expected.
+        self._deliver(self._view.forget([request.request_id for request in self._requests]))
         self._identity.switch(credential, refreshable=refreshable)
         if not self._identity.has_credential(left):
             message = "the identity changed before a token was had"
@@ -443,40 +459,33 @@ class ClientProtocol:
             self._max_observed_ts = ts
         was_settled = self._identity.is_settled
         confirmed = not was_settled and self._confirm_identity()
-        deliveries: list[tuple[Subscriber, QueryResult]] = []
+        touched: list[Query] = []
         for query_id, result, journal in updates:
             query = self._query_set.get(query_id)
             if query is None or result is None:
                 continue
             if self._outstanding:
                 self._outstanding.discard(("query", query.query_id))
-            changed = query.result is None or not query.result.same_state(result)
             query.journal, query.result, query.fresh = journal, result, True
-            if changed:
-                for subscriber in query.subscribers:
-                    if not subscriber.needs_fresh:
-                        deliveries.append((subscriber, result))
+            touched.append(query)
             if result.log_lines:
                 self._events.append(FunctionLogged(query.path, result.log_lines))
-        if self._waiting and (was_settled or confirmed):
-            deliveries += self._release()
-        if deliveries:
-            self._events.append(ResultsChanged(ts, deliveries))
+        reached = self._requests.reached(ts)
+        over = [request.request_id for request, _ in reached] if reached else ()
+        self._deliver(self._view.change(touched, settled=was_settled or confirmed, over=over))
         if confirmed:
             self._events.append(IdentityConfirmed())
-        for request, answer in self._requests.reached(ts):
+        for request, answer in reached:
             self._settle(request.request_id, answer)
 
-    def _release(self) -> list[tuple[Subscriber, QueryResult]]:
-        """The subscribers that waited for a result of this socket and user, where it is there."""
-        released: list[tuple[Subscriber, QueryResult]] = []
-        for subscriber in list(self._waiting):
-            result = subscriber.query.result
-            if result is not None and subscriber.query.fresh:
-                subscriber.needs_fresh = False
-                del self._waiting[subscriber]
-                released.append((subscriber, result))
-        return released
+    def _deliver(self, deliveries: list[Delivery]) -> None:
+        if deliveries:
+            self._events.append(ResultsChanged(self._remote.ts, deliveries))
+        failures = self._view.failures
+        while failures:
+            request_id, error = failures.pop(0)
+            if (request := self._requests.get(request_id)) is not None:
+                self._events.append(OptimisticUpdateFailed(request.path, error))
 
     def _confirm_identity(self) -> bool:
         if not self._identity.acknowledged(self._remote.identity):
@@ -492,8 +501,7 @@ class ClientProtocol:
             return  # another user's credential comes first
         if self._confirm_identity():
             self._events.append(IdentityConfirmed())
-            if deliveries := self._release():
-                self._events.append(ResultsChanged(self.ts, deliveries))
+            self._deliver(self._view.release())
 
     def _answered(self, message: MutationResponse | ActionResponse) -> None:
         kind: Kind = "mutation" if isinstance(message, MutationResponse) else "action"
@@ -514,6 +522,7 @@ class ClientProtocol:
             kind, message.request_id, answer, ts, reached=self._remote.ts
         )
         if settled is not None:
+            self._deliver(self._view.forget((settled.request_id,)))
             self._settle(settled.request_id, answer)
 
     def _settle(self, request_id: RequestId, answer: Succeeded | Failed) -> None:
@@ -545,6 +554,7 @@ class ClientProtocol:
 
     def _refuse(self, message: str) -> None:
         abandoned = self._requests.abandon(range(self._identity.epoch + 1))
+        self._deliver(self._view.forget([request_id for request_id, _ in abandoned]))
         self._events.append(IdentityRefused(message, abandoned))
         match self.connection:
             case Online():

@@ -39,6 +39,13 @@ class FunctionLogged(Struct, frozen=True):
     log_lines: Sequence[str]
 
 
+class OptimisticUpdateFailed(Struct, frozen=True):
+    """An optimistic update raised when it was run again, and is dropped; its mutation goes on."""
+
+    path: FunctionPath
+    error: Exception
+
+
 class CloseConnection(Struct, frozen=True):
     """Cut the socket, then report it as disconnected for this reason."""
 
@@ -85,6 +92,7 @@ Event: TypeAlias = (
     ResultsChanged
     | RequestSettled
     | FunctionLogged
+    | OptimisticUpdateFailed
     | CloseConnection
     | TokenNeeded
     | IdentityConfirmed

@@ -63,6 +63,7 @@ class Query:
     Attributes:
         journal: the latest journal, sent again on a reconnect so that pages keep their bounds.
         result: the latest result, of this socket or an earlier one; None while loading.
+        shown: what subscribers saw last: the result, or what an optimistic update made of it.
         fresh: whether `result` was received, or confirmed, on the present socket.
         lingers_until: when a query without subscribers is to go; None while it has some.
     """
@@ -76,6 +77,7 @@ class Query:
         "path",
         "query_id",
         "result",
+        "shown",
         "subscribers",
     )
 
@@ -85,6 +87,7 @@ class Query:
         self.args = args
         self.journal: str | None = None
         self.result: QueryResult | None = None
+        self.shown: QueryResult | None = None
         self.fresh = False
         self.subscribers: list[Subscriber] = []
         self.linger = 0.0
@@ -141,6 +144,10 @@ class QuerySet:
     def get(self, query_id: int) -> Query | None:
         """The query of this id, unless nobody wants it any more."""
         return self._by_id.get(query_id)
+
+    def find(self, path: FunctionPath, args: bytes) -> Query | None:
+        """The query of this path and these arguments, if somebody wants it."""
+        return self._queries.get((path, args))
 
     def was_sent(self, query: Query) -> bool:
         """Whether the deployment was told of the query on the present socket."""

@@ -105,14 +105,18 @@ class Request:
 
 
 class Requests:
-    """All requests that are not settled, in the order of their ids."""
+    """All requests that are not settled, in the order of their ids.
+
+    Attributes:
+        next_id: the id of the next request that is given none.
+    """
 
     def __init__(self) -> None:
         self._requests: dict[int, Request] = {}
         self._queued: dict[Kind, deque[Request]] = {"mutation": deque(), "action": deque()}
         self._on_wire: dict[Kind, int] = {"mutation": 0, "action": 0}
         self._completed: dict[RequestId, int] = {}
-        self._next_id = 0
+        self.next_id = 0
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -164,9 +168,9 @@ class Requests:
             request_id: above all before it; the next one if not given.
         """
         if request_id is None:
-            request_id = RequestId(self._next_id)
+            request_id = RequestId(self.next_id)
         request = Request(request_id, kind, path, args, epoch)
-        self._next_id = request_id + 1
+        self.next_id = request_id + 1
         self._requests[request_id] = request
         self._queued[kind].append(request)
         return request
