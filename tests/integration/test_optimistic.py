@@ -130,7 +130,7 @@ async def test_an_error_of_its_own_is_raised_and_nothing_is_sent(
 
     for wrong in (coroutine, "notes:list"):
         with pytest.raises(TypeError, match="plain function"):
-            client.mutation("notes:add", {"text": "a"}, optimistic=wrong)  # type: ignore[arg-type]
+            await client.mutation("notes:add", {"text": "a"}, optimistic=wrong)  # type: ignore[arg-type]
     assert client.state.pending_requests == 0
     assert frames == []
 

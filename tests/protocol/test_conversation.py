@@ -327,7 +327,7 @@ class Conversation(RuleBasedStateMachine):
         assert self.server is not None
         assert self.server._queries == {}
         assert self.core.pending_requests == []
-        assert not self.core._view._overlay
+        assert self.core._view._overlay._updates == {}
         assert list(self.core.subscribers()) == []
 
     def run_until_quiet(self) -> None:

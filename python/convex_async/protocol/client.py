@@ -472,7 +472,9 @@ class ClientProtocol:
                 self._events.append(FunctionLogged(query.path, result.log_lines))
         reached = self._requests.reached(ts)
         over = [request.request_id for request, _ in reached] if reached else ()
-        self._deliver(self._view.change(touched, settled=was_settled or confirmed, over=over))
+        news = self._view.change(touched, settled=was_settled or confirmed, over=over)
+        if news or self._view.failures:
+            self._deliver(news)
         if confirmed:
             self._events.append(IdentityConfirmed())
         for request, answer in reached:
@@ -481,11 +483,10 @@ class ClientProtocol:
     def _deliver(self, deliveries: list[Delivery]) -> None:
         if deliveries:
             self._events.append(ResultsChanged(self._remote.ts, deliveries))
-        failures = self._view.failures
-        while failures:
-            request_id, error = failures.pop(0)
+        for request_id, error in self._view.failures:
             if (request := self._requests.get(request_id)) is not None:
                 self._events.append(OptimisticUpdateFailed(request.path, error))
+        self._view.failures.clear()
 
     def _confirm_identity(self) -> bool:
         if not self._identity.acknowledged(self._remote.identity):

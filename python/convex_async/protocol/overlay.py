@@ -25,21 +25,18 @@ OptimisticUpdate: TypeAlias = "Callable[[Overlay], None]"
 
 
 class Overlay:
-    """The values that optimistic updates have set. It is true while there are updates.
+    """The values that optimistic updates have set.
 
-    Attributes:
-        failures: updates that raised when they were run again, and are dropped: the request id
-            of each, and what it raised. Whoever reads them clears them.
+    Args:
+        failures: gets the updates that raised when they were run again, and are dropped: the
+            request id of each, and what it raised.
     """
 
-    def __init__(self, query_set: QuerySet) -> None:
-        self.failures: list[tuple[int, Exception]] = []
+    def __init__(self, query_set: QuerySet, failures: list[tuple[int, Exception]]) -> None:
+        self._failures = failures
         self._query_set = query_set
         self._updates: dict[int, OptimisticUpdate] = {}
         self._values: dict[QueryToken, ExpectedValue] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._updates)
 
     def over(self, query: Query) -> QueryResult | None:
         """What subscribers of the query are to see; None while it is loading."""
@@ -104,7 +101,7 @@ class Overlay:
             except Exception as error:
                 self._values = so_far
                 del self._updates[request_id]
-                self.failures.append((request_id, error))
+                self._failures.append((request_id, error))
         return list(dict.fromkeys([*touched, *self._touched(before)]))
 
     def _touched(self, before: dict[QueryToken, ExpectedValue]) -> list[Query]:

@@ -24,12 +24,17 @@ class View:
     Args:
         same: whether two wire texts are one value. It is asked where an optimistic update has
             made one of them, which may spell a value otherwise than the deployment does.
+
+    Attributes:
+        failures: see `Overlay`; whoever reads them clears them.
     """
 
     def __init__(self, query_set: QuerySet, same: Callable[[bytes, bytes], bool]) -> None:
-        self._overlay = Overlay(query_set)
+        self.failures: list[tuple[int, Exception]] = []
+        self._overlay = Overlay(query_set, self.failures)
         self._same = same
         self._waiting: dict[Subscriber, None] = {}
+        self._has_expected = False  # so that who never expects anything pays nothing for it
 
     def enter(self, subscriber: Subscriber, *, settled: bool, fresh: bool) -> QueryResult | None:
         """What a new subscriber may see at once; else it waits, see `release`.
@@ -65,34 +70,31 @@ class View:
         self, queries: list[Query], *, settled: bool, over: Collection[int]
     ) -> list[Delivery]:
         """A transition brought these queries results, and these requests to their end."""
-        if self._overlay:
+        if self._has_expected:
             queries = self._overlay.replay(queries, without=over)
         news = self._show(queries)
-        return news + self.release() if self._waiting and settled else news
+        if self._waiting and settled:
+            news += self.release()
+        return news
 
     def expect(self, request_id: int, update: OptimisticUpdate) -> list[Delivery]:
         """A mutation was queued; if its update raises, nothing has happened."""
+        self._has_expected = True
         return self._show(self._overlay.add(request_id, update))
 
     def forget(self, request_ids: Collection[int]) -> list[Delivery]:
         """These requests are over, or nobody expects anything of them any more."""
-        return self._show(self._overlay.drop(request_ids)) if self._overlay else []
-
-    @property
-    def failures(self) -> list[tuple[int, Exception]]:
-        """See `Overlay.failures`."""
-        return self._overlay.failures
+        return self._show(self._overlay.drop(request_ids)) if self._has_expected else []
 
     def _show(self, queries: Iterable[Query]) -> list[Delivery]:
         news: list[Delivery] = []
         for query in queries:
             before = query.shown
-            state = self._overlay.over(query) if self._overlay else query.result
+            state = self._overlay.over(query) if self._has_expected else query.result
             if state is None or (before is not None and before.same_state(state)):
                 continue
             query.shown = state
-            # `type`, as asking the metaclass of Structs takes a tenth of a small update's time.
-            if ExpectedValue in (type(before), type(state)) and self._is_same(before, state):
+            if self._has_expected and self._is_same(before, state):
                 continue
             for subscriber in query.subscribers:
                 if not subscriber.needs_fresh:
@@ -100,8 +102,10 @@ class View:
         return news
 
     def _is_same(self, before: QueryResult | None, state: QueryResult) -> bool:
+        """Whether one of them is expected, and equals the other in another spelling."""
         return (
             isinstance(before, QueryValue)
             and isinstance(state, QueryValue)
+            and (isinstance(before, ExpectedValue) or isinstance(state, ExpectedValue))
             and self._same(before.value, state.value)
         )
