@@ -548,9 +548,9 @@ class ConvexClient(ClientBase):
         timeout: float | None,
         optimistic: OptimisticUpdate | None = None,
     ) -> Coroutine[Any, Any, Any]:
-        wire = encode_arguments(args)
+        function, wire = canonical_path(path), encode_arguments(args)
         update = None if optimistic is None else over_wire(optimistic, wire)
-        return self._answer(kind, canonical_path(path), wire, type, timeout, update)
+        return self._answer(kind, function, wire, type, timeout, update)
 
     async def _answer(
         self,
