@@ -35,7 +35,7 @@ soak: $(VENV)/.test
 	  --timeout 1800 $(ARGS)
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m pytest benches/bench_codec.py benches/bench_local.py --benchmark-columns=median,ops --benchmark-sort=name $(ARGS)
+	$(BIN)/python -m pytest benches/bench_codec.py benches/bench_client.py benches/bench_local.py --benchmark-columns=median,ops --benchmark-sort=name $(ARGS)
 	$(BIN)/python -m benches.report
 
 # Where valgrind is missing or the interpreter is another one, it says so and passes.

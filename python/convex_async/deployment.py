@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NewType
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from convex_async.api_reference import FunctionReference
 
@@ -64,8 +65,7 @@ def is_secure(url: str) -> bool:
     return parts.scheme == "https" or bool(_LOOPBACK.fullmatch(parts.hostname or ""))
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentUrl:
+class DeploymentUrl(Struct, frozen=True):
     """The origins of one deployment.
 
     Attributes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from convex_async.deployment import DeploymentUrl
 
@@ -31,8 +32,7 @@ _HOW_TO_GET_ONE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Struct, frozen=True):
     """What the environment says of a deployment.
 
     Attributes:
@@ -43,7 +43,10 @@ class Configuration:
 
     url: str
     site_url: str | None = None
-    admin_key: str | None = field(default=None, repr=False)
+    admin_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Configuration {self.url!r}>"  # the key is nobody's to see
 
 
 def read_configuration(dotenv: str | os.PathLike[str] | None = ".env.local") -> Configuration:

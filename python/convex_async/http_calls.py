@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-import secrets
 import warnings
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from convex_async.deployment import FunctionPath
 from convex_async.errors import AuthError, ConvexClientError, TransportError
@@ -36,8 +37,11 @@ RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 FUNCTION_STATUSES = frozenset({200, 560})
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+def _new_request_id() -> str:
+    return os.urandom(8).hex()
+
+
+class Call(Struct, frozen=True):
     """One call of a function, as it was when it was made.
 
     Attributes:
@@ -53,7 +57,7 @@ class Call:
     type: Any
     timeout: float | None
     identity: HttpIdentity
-    request_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    request_id: str = field(default_factory=_new_request_id)
 
 
 class HttpCalls:

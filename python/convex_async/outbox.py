@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from convex_async.codec import decode
 from convex_async.deployment import FunctionPath
 from convex_async.errors import ClientClosedError, OutboxError
 from convex_async.protocol.requests import RequestId
+
+if TYPE_CHECKING:
+    import sqlite3
 
 FORMAT = 1
 # Request ids that are taken from the file at a time. The taking is forced to the disk, so that
@@ -43,8 +46,7 @@ CREATE TABLE mutations (
 """
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class OutboxEntry:
+class OutboxEntry(Struct, frozen=True):
     """One mutation in an outbox.
 
     Attributes:
@@ -142,6 +144,8 @@ class Outbox:
             return
         if self._closed:
             raise ClientClosedError()
+        import sqlite3  # a tenth of the package's import: only for who has an outbox
+
         try:
             # Arguments are the user's own data: for the owner's eyes.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -304,13 +308,15 @@ class Outbox:
     def _execute(self, statement: str, *values: Any) -> list[Any]:
         if self._connection is None:
             return []  # after close: what is pending stays as it is
+        import sqlite3
+
         try:
             return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise self._error(error) from error
 
     def _error(self, error: Exception) -> OutboxError:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        if str(error) == "database is locked":
             return OutboxError(
                 f"{self.path}: another client has this outbox; it has one owner at a time"
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias, assert_never
+
+from msgspec import Struct
 
 from convex_async.driver import Driver
 from convex_async.protocol.client import ClientProtocol, Closing, Halted, Offline, Online
@@ -20,8 +21,7 @@ Phase: TypeAlias = Literal["idle", "connecting", "connected", "disconnected", "s
 AuthPhase: TypeAlias = Literal["anonymous", "fetching", "unconfirmed", "authenticated", "refused"]
 
 
-@dataclass(frozen=True, slots=True)
-class ClientState:
+class ClientState(Struct, frozen=True):
     """A client's connection and identity at one moment.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
+
+from msgspec import Struct
 
 from convex_async import codec
 from convex_async.deployment import FunctionPath
@@ -81,8 +82,7 @@ class Mailbox:
             self._waiter = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result(Generic[T]):
+class Result(Struct, Generic[T], frozen=True):
     """One state of a query, a failure being data too.
 
     Attributes:
@@ -98,8 +98,7 @@ class Result(Generic[T]):
     ts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What changed in a list of documents since the last change this consumer got.
 
     Attributes:
