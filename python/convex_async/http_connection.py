@@ -86,6 +86,8 @@ class HttpConnection:
         for limit in self._limits:
             if not limit.expired():
                 limit.reschedule(0)  # a time long past, on the loop's clock
-        if self._limits:
-            await self._idle.wait()
-        await self._sessions.close()
+        try:
+            if self._limits:
+                await self._idle.wait()
+        finally:  # also for who is cancelled meanwhile: nobody comes here again
+            await self._sessions.close()

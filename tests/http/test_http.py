@@ -328,6 +328,31 @@ async def test_consistent_queries_see_one_moment(
     assert sorted(paths) == ["/api/query_at_ts", "/api/query_at_ts", "/api/query_ts"]
 
 
+async def test_a_close_that_is_cancelled_while_requests_end_has_closed(
+    deployment: ScriptedDeployment,
+) -> None:
+    arrived = asyncio.Event()
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        arrived.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    deployment.respond = respond
+    client = ConvexHttpClient(deployment.url)
+    call = asyncio.ensure_future(client.mutation("a:b"))
+    await arrived.wait()
+    session = client._connection.session()
+    closing = asyncio.ensure_future(client.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert session.closed
+    with pytest.raises(ClientClosedError):
+        await call
+
+
 async def test_log_lines_are_shown_on_request(
     deployment: ScriptedDeployment, client: ConvexHttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
