@@ -204,6 +204,15 @@ def test_a_mutation_may_be_expected_without_a_socket() -> None:
     assert subscriber.needs_fresh
 
 
+def test_what_was_expected_of_a_loading_query_is_not_shown_to_who_comes_after_its_end() -> None:
+    session = Session()
+    session.subscribe(mailbox="list")
+    request_id = mutate(session, lambda overlay: overlay.set(PATH, ARGS, b'["b"]'))
+    session.core.withdraw(session.core.pending_requests[0][0])
+    assert request_id not in dict(session.core.pending_requests)
+    assert session.core.subscribe(PATH, ARGS)[1] is None
+
+
 def test_a_failed_query_may_be_covered_and_is_seen_again(session: Session) -> None:
     session.receive(session.server.transition(failed(0, "no"), ts=4))
     found: list[object] = []

@@ -91,7 +91,10 @@ class View:
         for query in queries:
             before = query.shown
             state = self._overlay.over(query) if self._has_expected else query.result
-            if state is None or (before is not None and before.same_state(state)):
+            if state is None:  # still loading: what was expected of it is taken back
+                query.shown = None
+                continue
+            if before is not None and before.same_state(state):
                 continue
             query.shown = state
             if self._has_expected and self._is_same(before, state):
