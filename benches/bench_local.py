@@ -12,8 +12,8 @@ import pytest
 from convex_async import ConvexClient
 from convex_async.codec import encode_arguments
 from convex_async.local import Functions, LocalDeployment, define_schema, define_table, v
-from convex_async.local.engine import Engine
-from convex_async.local.outcome import Failure
+from convex_async.local.engine.engine import Engine
+from convex_async.local.transactions.outcome import Failure
 
 # How many documents a mutation writes at most.
 BATCH = 10_000

@@ -11,7 +11,8 @@ import msgspec
 import orjson
 
 from benches.payloads import changed, messages, shifted, transition, wire
-from convex_async import _codec, codec
+from convex_async import _codec
+from convex_async.codec import values as codec
 
 Ways = dict[str, Callable[[], object]]
 

@@ -9,7 +9,7 @@ import pytest
 from convex_async import ConvexClient
 from convex_async.local import LocalDeployment
 from convex_async.protocol.messages import ClientMessage
-from convex_async.protocol.server import ServerProtocol
+from convex_async.protocol.server.server_protocol import ServerProtocol
 from tests.integration.backend import make_functions
 
 

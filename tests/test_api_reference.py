@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from convex_async import api
-from convex_async.deployment import canonical_path
+from convex_async.deployment.url import canonical_path
 
 
 def test_attributes_make_paths() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from convex_async import ConvexClient, ConvexHttpClient
-from convex_async.environment import PREFIXES, deployment_url, read_configuration
+from convex_async.deployment.environment import PREFIXES, deployment_url, read_configuration
 
 CLOUD = "https://happy-animal-123.convex.cloud"
 OTHER = "https://other-animal-456.convex.cloud"

@@ -1,7 +1,10 @@
 """An asyncio-native client for Convex, with a Rust codec and an embedded local deployment."""
 
-from convex_async.api_reference import FunctionReference, api
-from convex_async.client import ConvexClient
+from convex_async.client.convex_client import ConvexClient
+from convex_async.client.optimistic import OptimisticLocalStore
+from convex_async.client.subscription import Change, Result, Subscription
+from convex_async.client_base.pagination import Page, Paginator
+from convex_async.connection.state import ClientState
 from convex_async.errors import (
     AuthError,
     ClientClosedError,
@@ -20,12 +23,9 @@ from convex_async.errors import (
     TransportError,
     UnsupportedTypeError,
 )
-from convex_async.http import ConvexHttpClient
-from convex_async.optimistic import OptimisticLocalStore
-from convex_async.outbox import Outbox, OutboxEntry
-from convex_async.pagination import Page, Paginator
-from convex_async.state import ClientState
-from convex_async.subscription import Change, Result, Subscription
+from convex_async.function_path import FunctionReference, api
+from convex_async.http.convex_http_client import ConvexHttpClient
+from convex_async.outbox.outbox import Outbox, OutboxEntry
 from convex_async.values import ConvexInt64, ConvexMap, ConvexSet, ConvexValue
 from convex_async.version import __version__
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Self, TypeVar, final, overload
 
-from convex_async.protocol.remote import Change
+from convex_async.protocol.client.remote import Change
 
 _T = TypeVar("_T")
 

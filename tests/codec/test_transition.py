@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from convex_async import _codec
 from convex_async.codec import FrameDecoder, decode, decode_server_message
 from convex_async.errors import InvalidValueError, RemoteProtocolError
+from convex_async.protocol.client.query_set import QueryFailure, QueryResult, QueryValue
+from convex_async.protocol.client.remote import Change, change_of
 from convex_async.protocol.messages import Transition
-from convex_async.protocol.query_set import QueryFailure, QueryResult, QueryValue
-from convex_async.protocol.remote import Change, change_of
 from tests.codec.random_frames import damaged, frame, ts
 
 

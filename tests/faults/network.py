@@ -14,7 +14,7 @@ import msgspec
 
 from convex_async import TransportError
 from convex_async.codec import decode_client_message, encode_message
-from convex_async.protocol.server import (
+from convex_async.protocol.server.server_protocol import (
     Outcome,
     Returned,
     RunAction,

@@ -24,9 +24,9 @@ from convex_async import (
     RequestTimeoutError,
     TransportError,
     api,
-    http_calls,
 )
 from convex_async.http import ConvexHttpClient
+from convex_async.http import calls as http_calls
 from tests.http.conftest import ScriptedDeployment, failure, refused, success
 
 

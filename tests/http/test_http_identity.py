@@ -12,8 +12,9 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from convex_async import AuthError, http_identity
+from convex_async import AuthError
 from convex_async.http import ConvexHttpClient
+from convex_async.http import identity as http_identity
 from tests.http.conftest import ScriptedDeployment, refused, success
 
 

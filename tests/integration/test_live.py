@@ -12,7 +12,7 @@ import pytest
 from convex_async import ConvexClient, ConvexError, LocalProtocolError
 from convex_async.local import LocalDeployment
 from convex_async.protocol.messages import ClientMessage, ModifyQuerySet
-from convex_async.protocol.server import ServerProtocol
+from convex_async.protocol.server.server_protocol import ServerProtocol
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from convex_async import ConvexClient, RequestTimeoutError
 from convex_async.codec import decode_client_message
-from convex_async.driver import Driver
-from convex_async.protocol.client import ClientProtocol
+from convex_async.connection.driver import Driver
+from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.messages import ClientMessage
 from convex_async.transport.base import ConnectionClosed
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from convex_async.local import LocalDeployment
-from convex_async.local.sync import CHUNK_SIZE, SyncSocket
+from convex_async.local.server.sync_socket import CHUNK_SIZE, SyncSocket
 from convex_async.protocol.messages import ServerMessage, Transition, TransitionChunk
 from tests.interop.backend import make_functions
 from tests.interop.official import Failed, Peer, npm, started

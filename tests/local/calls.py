@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from convex_async.codec import decode, encode_arguments
-from convex_async.local.context import Identity
-from convex_async.local.engine import Engine
-from convex_async.local.functions import Functions
-from convex_async.local.outcome import Failure
+from convex_async.local.context.context import Identity
+from convex_async.local.definitions.functions import Functions
+from convex_async.local.engine.engine import Engine
+from convex_async.local.transactions.outcome import Failure
 
 ADMIN = Identity(is_admin=True)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from convex_async import ConvexInt64
 from convex_async.local import define_schema, define_table, v
-from convex_async.local.index_key import UNDEFINED
-from convex_async.local.query import Pages, Query
-from convex_async.local.store import Store
-from convex_async.local.transaction import Transaction
+from convex_async.local.context.query import Pages, Query
+from convex_async.local.store.index_key import UNDEFINED
+from convex_async.local.store.store import Store
+from convex_async.local.transactions.transaction import Transaction
 
 # Values of every place in the order of an index, lowest first; a document lacks what is undefined.
 RANKS: list[Any] = [UNDEFINED, None, ConvexInt64(1), 0.0, 1.0, 2.0, True, "x", "xy", [0.0]]

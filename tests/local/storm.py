@@ -18,8 +18,8 @@ from typing import Any
 
 from convex_async.codec import encode_arguments
 from convex_async.local import Functions
-from convex_async.local.cron_runner import CRONS
-from convex_async.local.durable import Durable
+from convex_async.local.jobs.crons import CRONS
+from convex_async.local.store.durable import Durable
 from tests.local.calls import running
 
 SESSION = "00000000-0000-4000-8000-000000000000"

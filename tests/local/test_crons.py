@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from convex_async.local import Functions, retrying
-from convex_async.local.cron_runner import CRONS
-from convex_async.local.crons import Interval
-from convex_async.local.engine import Engine
+from convex_async.local import Functions
+from convex_async.local.definitions.crons import Interval
+from convex_async.local.engine.engine import Engine
+from convex_async.local.jobs import retrying
+from convex_async.local.jobs.crons import CRONS
 from convex_async.local.problems import DeploymentProblem
-from convex_async.local.transaction import Transaction
+from convex_async.local.transactions.transaction import Transaction
 from tests.local.calls import mutate, read, running, until
 
 

@@ -10,7 +10,7 @@ import pytest
 from convex_async import ConvexInt64
 from convex_async.codec import encode_arguments
 from convex_async.local import Functions, v
-from convex_async.local.outcome import Failure
+from convex_async.local.transactions.outcome import Failure
 from tests.local.calls import ADMIN, act, mutate, read, running
 
 

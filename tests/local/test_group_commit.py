@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from convex_async.codec import encode_arguments
 from convex_async.local import Functions
-from convex_async.local.durable import Durable
-from convex_async.local.engine import Engine
-from convex_async.local.outcome import MutationRun
+from convex_async.local.engine.engine import Engine
+from convex_async.local.store.durable import Durable
+from convex_async.local.transactions.outcome import MutationRun
 from tests.local.calls import mutate, read, running, until
 
 SESSION = "00000000-0000-4000-8000-000000000000"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convex_async import ConvexInt64
-from convex_async.local.index_key import UNDEFINED, index_key, successor
+from convex_async.local.store.index_key import UNDEFINED, index_key, successor
 
 RECORDED = json.loads((Path(__file__).parents[1] / "vectors" / "order.json").read_text())
 

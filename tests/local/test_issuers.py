@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from convex_async.local import issuers
+from convex_async.local.auth import issuers
+from convex_async.local.auth.tokens import TokenRefused, Tokens
 from convex_async.local.problems import DeploymentProblem
-from convex_async.local.tokens import TokenRefused, Tokens
 
 
 class Issuer:

@@ -8,10 +8,11 @@ import pytest
 
 from convex_async import ConvexInt64
 from convex_async.codec import encode_arguments
-from convex_async.local import Functions, define_table, limits, v
-from convex_async.local.engine import Engine
-from convex_async.local.outcome import Failure
+from convex_async.local import Functions, define_table, v
+from convex_async.local.engine.engine import Engine
 from convex_async.local.problems import FunctionProblem
+from convex_async.local.store import limits
+from convex_async.local.transactions.outcome import Failure
 from tests.local.calls import mutate, read, running
 
 MIB = 2**20

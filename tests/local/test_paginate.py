@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convex_async import ConvexError
+from convex_async.local.context.query import Order
 from convex_async.local.problems import FunctionProblem
-from convex_async.local.query import Order
 from tests.local.documents import RANKS, Table, place
 
 ranks = st.tuples(st.integers(0, len(RANKS) - 1), st.integers(0, len(RANKS) - 1))

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from convex_async.codec import encode_arguments
-from convex_async.local import Functions, permits
-from convex_async.local.engine import Engine
-from convex_async.local.functions import Kind
-from convex_async.local.outcome import Failure
+from convex_async.local import Functions
+from convex_async.local.definitions.functions import Kind
+from convex_async.local.engine import permits
+from convex_async.local.engine.engine import Engine
 from convex_async.local.problems import DeploymentProblem
+from convex_async.local.transactions.outcome import Failure
 from tests.local.calls import running, until
 
 KINDS: tuple[Kind, ...] = ("query", "mutation", "action")

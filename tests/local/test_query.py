@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convex_async.local.context.query import IndexRange, Order, Query
 from convex_async.local.problems import FunctionProblem
-from convex_async.local.query import IndexRange, Order, Query
 from tests.local.documents import RANKS, Table, place
 
 ranks = st.integers(0, len(RANKS) - 1)

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from convex_async.codec import encode
 from convex_async.local import define_schema
-from convex_async.local.index_key import index_key, successor
-from convex_async.local.readset import ReadSet, Watches
-from convex_async.local.schema import BY_ID
-from convex_async.local.store import Commit, Document, Write
+from convex_async.local.definitions.schema import BY_ID
+from convex_async.local.store.index_key import index_key, successor
+from convex_async.local.store.store import Commit, Document, Write
+from convex_async.local.transactions.readset import ReadSet, Watches
 
 SCHEMA = define_schema({})
 IDS = [f"id{number:02}" for number in range(12)]

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from convex_async.local import Functions, retrying, scheduler
-from convex_async.local.engine import Engine
+from convex_async.local import Functions
+from convex_async.local.engine.engine import Engine
+from convex_async.local.jobs import retrying
+from convex_async.local.jobs import scheduled as scheduler
 from convex_async.local.problems import DeploymentProblem
 from tests.local.calls import act, mutate, read, running, until
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from convex_async.local import Functions, define_schema, define_table, v
-from convex_async.local.schema import Schema, Table
-from convex_async.local.validators import ValidationError
+from convex_async.local.definitions.schema import Schema, Table
+from convex_async.local.definitions.validators import ValidationError
 from tests.local.calls import mutate, read, running
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from convex_async.local import Functions
 from convex_async.local.problems import DeploymentProblem
-from convex_async.local.storage import STORAGE, Files
+from convex_async.local.store.files import STORAGE, Files
 from tests.local.calls import act, mutate, read, running
 
 DATA = bytes(range(256))

@@ -12,12 +12,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from convex_async.local.ids import make_id
-from convex_async.local.index_key import UNDEFINED
+from convex_async.local.context.query import Order, Pages, Query
 from convex_async.local.problems import FunctionProblem
-from convex_async.local.query import Order, Pages, Query
-from convex_async.local.store import Write
-from convex_async.local.transaction import Transaction
+from convex_async.local.store.ids import make_id
+from convex_async.local.store.index_key import UNDEFINED
+from convex_async.local.store.store import Write
+from convex_async.local.transactions.transaction import Transaction
 from tests.local.documents import RANKS, Table
 
 Ranks = tuple[int, int]

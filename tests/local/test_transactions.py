@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from convex_async.codec import encode_arguments
 from convex_async.local import Functions, define_schema, define_table, v
-from convex_async.local.engine import Engine
+from convex_async.local.engine.engine import Engine
 from tests.local.calls import act, mutate, read, running, value_of
 
 Step = tuple[str, int]

@@ -8,7 +8,7 @@ import pytest
 
 from convex_async import ConvexInt64
 from convex_async.local import v
-from convex_async.local.validators import ValidationError, Validator, check_fields
+from convex_async.local.definitions.validators import ValidationError, Validator, check_fields
 
 VALUES: dict[str, Any] = {
     "null": None,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from convex_async.local import LocalDeployment
-from convex_async.local.engine import Engine
+from convex_async.local.engine.engine import Engine
 from convex_async.local.problems import CONSEQUENCES, Category, DeploymentProblem
 from tests.integration.backend import make_functions
 from tests.local.wire import CONNECT, SESSION, Wire, connected, modify, mutation

@@ -11,8 +11,8 @@ import pytest
 from convex_async import AuthError, ConvexClient, RemoteProtocolError
 from convex_async.errors import TransportError
 from convex_async.local import LocalDeployment
-from convex_async.local.faults import Faults
-from convex_async.local.sync import SyncSocket
+from convex_async.local.server.faults import Faults
+from convex_async.local.server.sync_socket import SyncSocket
 from convex_async.protocol.messages import ServerMessage, TransitionChunk
 from tests.integration.backend import make_functions
 

@@ -11,9 +11,9 @@ import pytest
 from aiohttp import WSMsgType
 
 from convex_async.local import LocalDeployment
-from convex_async.local.sync import _cut
+from convex_async.local.server.sync_socket import _cut
 from convex_async.protocol.messages import parse_timestamp
-from convex_async.protocol.server import MAX_UNSENT_TRANSITIONS, ServerProtocol
+from convex_async.protocol.server.server_protocol import MAX_UNSENT_TRANSITIONS, ServerProtocol
 from tests.integration.backend import make_functions
 from tests.local.wire import CONNECT, connected, modify, mutation
 

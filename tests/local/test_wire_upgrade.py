@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from convex_async.local import LocalDeployment
-from convex_async.local.client_version import ClientVersion, accepts_deflate, client_version
+from convex_async.local.server.client_version import ClientVersion, accepts_deflate, client_version
 from tests.integration.backend import make_functions
 from tests.local.wire import connected, mutation
 

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from convex_async import CodecError, FunctionError, InvalidValueError, codec
-from convex_async.pagination import Page, Paginator
+from convex_async import CodecError, FunctionError, InvalidValueError
+from convex_async.client_base.pagination import Page, Paginator
+from convex_async.codec import values as codec
 
 
 class Messages:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from convex_async.protocol.backoff import CAP, backoff
+from convex_async.protocol.client.backoff import CAP, backoff
 
 
 @pytest.mark.parametrize(

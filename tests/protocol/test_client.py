@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 from msgspec import Raw
 
-from convex_async.deployment import FunctionPath
-from convex_async.protocol.client import ClientProtocol, Closing, Halted, Offline, Online
-from convex_async.protocol.events import (
+from convex_async.deployment.url import FunctionPath
+from convex_async.protocol.client.client_protocol import (
+    ClientProtocol,
+    Closing,
+    Halted,
+    Offline,
+    Online,
+)
+from convex_async.protocol.client.events import (
     CloseConnection,
     Event,
     FunctionLogged,
@@ -19,7 +25,8 @@ from convex_async.protocol.events import (
     Stopped,
     TokenNeeded,
 )
-from convex_async.protocol.identity import ANONYMOUS, Credential
+from convex_async.protocol.client.identity import ANONYMOUS, Credential
+from convex_async.protocol.client.requests import SMALL, WINDOW, Failed, Lost, Succeeded
 from convex_async.protocol.messages import (
     ActionResponse,
     Authenticate,
@@ -35,7 +42,6 @@ from convex_async.protocol.messages import (
     TransitionChunk,
     parse_timestamp,
 )
-from convex_async.protocol.requests import SMALL, WINDOW, Failed, Lost, Succeeded
 from tests.protocol.wire import (
     Server,
     action_succeeded,

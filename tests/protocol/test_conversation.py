@@ -11,25 +11,25 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from convex_async.deployment import FunctionPath
-from convex_async.protocol.client import ClientProtocol, Offline, Online
-from convex_async.protocol.events import (
+from convex_async.deployment.url import FunctionPath
+from convex_async.protocol.client.client_protocol import ClientProtocol, Offline, Online
+from convex_async.protocol.client.events import (
     CloseConnection,
     RequestSettled,
     RequestsRefused,
     ResultsChanged,
 )
-from convex_async.protocol.identity import ANONYMOUS, Credential
+from convex_async.protocol.client.identity import ANONYMOUS, Credential
+from convex_async.protocol.client.overlay import OptimisticUpdate, Overlay
+from convex_async.protocol.client.query_set import QueryValue, Subscriber
+from convex_async.protocol.client.requests import Lost, RequestId, Succeeded
 from convex_async.protocol.messages import (
     ActionResponse,
     ClientMessage,
     MutationResponse,
     ServerMessage,
 )
-from convex_async.protocol.overlay import OptimisticUpdate, Overlay
-from convex_async.protocol.query_set import QueryValue, Subscriber
-from convex_async.protocol.requests import Lost, RequestId, Succeeded
-from convex_async.protocol.server import (
+from convex_async.protocol.server.server_protocol import (
     Outcome,
     Returned,
     RunAction,

@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
-from convex_async.protocol.client import Halted
-from convex_async.protocol.events import (
+from convex_async.protocol.client.client_protocol import Halted
+from convex_async.protocol.client.events import (
     CloseConnection,
     IdentityRefused,
     RequestSettled,
@@ -15,10 +15,10 @@ from convex_async.protocol.events import (
     ResultsChanged,
     TokenNeeded,
 )
-from convex_async.protocol.identity import Credential, Refused, Waiting
+from convex_async.protocol.client.identity import Credential, Refused, Waiting
+from convex_async.protocol.client.requests import RequestId
 from convex_async.protocol.messages import AuthError, Connect
-from convex_async.protocol.requests import RequestId
-from convex_async.protocol.server import Verify, Work
+from convex_async.protocol.server.server_protocol import Verify, Work
 from tests.protocol.test_conversation import COUNTERS, SESSION, USERS, Conversation
 from tests.soak import SOAK
 

@@ -1,6 +1,6 @@
 """Who the client is, and what an AuthError means."""
 
-from convex_async.protocol.identity import (
+from convex_async.protocol.client.identity import (
     ANONYMOUS,
     FORCED_TRIES,
     Confirmed,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from convex_async.deployment import FunctionPath
-from convex_async.protocol.events import Event, OptimisticUpdateFailed, RequestSettled
-from convex_async.protocol.identity import Credential
-from convex_async.protocol.overlay import OptimisticUpdate, Overlay
-from convex_async.protocol.requests import Failed, Succeeded
+from convex_async.deployment.url import FunctionPath
+from convex_async.protocol.client.events import Event, OptimisticUpdateFailed, RequestSettled
+from convex_async.protocol.client.identity import Credential
+from convex_async.protocol.client.overlay import OptimisticUpdate, Overlay
+from convex_async.protocol.client.requests import Failed, Succeeded
 from tests.protocol.test_client import OTHER, PATH, SEND, Session, seen, settled
 from tests.protocol.wire import failed, mutation_failed, succeeded, updated
 

@@ -1,8 +1,8 @@
 """Queries, their subscribers, and the one message that a tick's intents make."""
 
-from convex_async.deployment import FunctionPath
+from convex_async.deployment.url import FunctionPath
+from convex_async.protocol.client.query_set import QueryFailure, QuerySet, QueryValue, Subscriber
 from convex_async.protocol.messages import Add, Remove
-from convex_async.protocol.query_set import QueryFailure, QuerySet, QueryValue, Subscriber
 
 A, B = FunctionPath("a:list"), FunctionPath("b:list")
 

@@ -4,15 +4,15 @@ import pytest
 from msgspec import Raw
 
 from convex_async.errors import RemoteProtocolError
-from convex_async.protocol.messages import QueryRemoved, StateVersion, Transition
-from convex_async.protocol.query_set import QueryFailure, QueryValue
-from convex_async.protocol.remote import (
+from convex_async.protocol.client.query_set import QueryFailure, QueryValue
+from convex_async.protocol.client.remote import (
     RemoteState,
     StartVersionMismatch,
     change_of,
     split_request_id,
     update_of,
 )
+from convex_async.protocol.messages import QueryRemoved, StateVersion, Transition
 from tests.protocol.wire import Server, failed, updated, version
 
 

@@ -1,7 +1,14 @@
 """Mutations and actions from the call to the answer."""
 
-from convex_async.deployment import FunctionPath
-from convex_async.protocol.requests import WINDOW, Failed, Kind, RequestId, Requests, Succeeded
+from convex_async.deployment.url import FunctionPath
+from convex_async.protocol.client.requests import (
+    WINDOW,
+    Failed,
+    Kind,
+    RequestId,
+    Requests,
+    Succeeded,
+)
 
 PATH = FunctionPath("a:b")
 DONE = Succeeded(b"1", [])

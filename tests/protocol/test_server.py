@@ -27,7 +27,7 @@ from convex_async.protocol.messages import (
     Transition,
     format_timestamp,
 )
-from convex_async.protocol.server import (
+from convex_async.protocol.server.server_protocol import (
     MAX_QUEUED_MUTATIONS,
     MAX_RUNNING_ACTIONS,
     MAX_UNSENT_TRANSITIONS,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from convex_async.codec import decode_client_message
 from convex_async.errors import RemoteProtocolError
 from convex_async.protocol.messages import INITIAL_VERSION, AuthError, FatalError, Transition
-from convex_async.protocol.server import (
+from convex_async.protocol.server.server_protocol import (
     Raised,
     Returned,
     RunAction,

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from convex_async.transport import receiving
+from convex_async.transport import receive_buffers as receiving
 
 # By itself: importing the rest of the package may take and free large blocks too.
 SCRIPT = """

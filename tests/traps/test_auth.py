@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from convex_async import ConvexClient
-from convex_async.auth import REFRESH_LEEWAY, refresh_delay
+from convex_async.auth.credentials import REFRESH_LEEWAY, refresh_delay
 from convex_async.local import LocalDeployment
-from convex_async.protocol.client import Online
-from convex_async.protocol.events import CloseConnection, IdentityRefused, TokenNeeded
-from convex_async.protocol.identity import ANONYMOUS, Credential
+from convex_async.protocol.client.client_protocol import Online
+from convex_async.protocol.client.events import CloseConnection, IdentityRefused, TokenNeeded
+from convex_async.protocol.client.identity import ANONYMOUS, Credential
 from convex_async.protocol.messages import Authenticate, AuthError
 from tests.protocol.test_client import ALICE, BOB, SEND, Session, kinds
 

@@ -11,11 +11,11 @@ from aiohttp.test_utils import TestServer
 
 from convex_async import ConvexClient
 from convex_async.codec import FrameDecoder, encode_message
-from convex_async.deployment import DeploymentUrl
+from convex_async.deployment.url import DeploymentUrl
 from convex_async.local import LocalDeployment
-from convex_async.local.client_version import client_version
-from convex_async.protocol.client import ClientProtocol, Offline
-from convex_async.protocol.events import CloseConnection
+from convex_async.local.server.client_version import client_version
+from convex_async.protocol.client.client_protocol import ClientProtocol, Offline
+from convex_async.protocol.client.events import CloseConnection
 from convex_async.protocol.messages import Ping, TransitionChunk
 from convex_async.version import CLIENT_HEADER
 from tests.protocol.test_client import SEND, Session, retry_delay

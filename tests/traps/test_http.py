@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from convex_async import ConvexClient, ConvexError, FunctionError, TransportError
-from convex_async.deployment import DeploymentUrl
+from convex_async.deployment.url import DeploymentUrl
 from convex_async.http import ConvexHttpClient
-from convex_async.local.client_version import client_version
+from convex_async.local.server.client_version import client_version
 from convex_async.version import CLIENT_HEADER, __version__
 from tests.http.conftest import ScriptedDeployment, failure
 

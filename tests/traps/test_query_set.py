@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from convex_async.protocol.client import Online
-from convex_async.protocol.events import IdentityConfirmed, ResultsChanged
+from convex_async.protocol.client.client_protocol import Online
+from convex_async.protocol.client.events import IdentityConfirmed, ResultsChanged
 from convex_async.protocol.messages import Add, ClientMessage, ModifyQuerySet, QueryRemoved, Remove
 from tests.protocol.test_client import ALICE, OTHER, PATH, SEND, Session, seen, settled
 from tests.protocol.wire import failed, succeeded, updated

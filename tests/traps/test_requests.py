@@ -8,10 +8,10 @@ import pytest
 
 from convex_async import ClientClosedError, ConvexClient, RemoteProtocolError
 from convex_async.local import LocalDeployment
-from convex_async.protocol.client import Online
-from convex_async.protocol.events import RequestSettled, ResultsChanged
+from convex_async.protocol.client.client_protocol import Online
+from convex_async.protocol.client.events import RequestSettled, ResultsChanged
+from convex_async.protocol.client.requests import Lost, Succeeded
 from convex_async.protocol.messages import Action, Authenticate, ClientMessage, Mutation
-from convex_async.protocol.requests import Lost, Succeeded
 from tests.protocol.test_client import ALICE, BOB, PATH, SEND, Session, settled
 from tests.protocol.wire import action_succeeded, succeeded, updated
 

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from convex_async import ConvexClient, ConvexError, ConvexInt64, FunctionError, InvalidValueError
+from convex_async.client_base.answers import value_or_raise
 from convex_async.codec import decode_server_message, encode_arguments, encode_message
-from convex_async.deployment import FunctionPath
-from convex_async.failures import value_or_raise
-from convex_async.protocol.events import ResultsChanged
+from convex_async.deployment.url import FunctionPath
+from convex_async.protocol.client.events import ResultsChanged
 from convex_async.protocol.messages import Transition, parse_timestamp
 from tests.protocol.test_client import PATH, SEND, Session, settled
 from tests.protocol.wire import Server, failed, mutation_failed, succeeded

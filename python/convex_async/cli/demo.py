@@ -18,7 +18,7 @@ from rich.table import Table
 
 from convex_async import ConvexClient, ConvexError, Subscription, api
 from convex_async.cli.chat import functions
-from convex_async.codec import decode
+from convex_async.codec.values import decode
 from convex_async.local import LocalDeployment
 
 T = TypeVar("T")

@@ -11,20 +11,20 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from convex_async.api_reference import FunctionReference
-from convex_async.codec import decode, encode_arguments
-from convex_async.deployment import canonical_path
+from convex_async.codec.values import decode, encode_arguments
+from convex_async.deployment.url import canonical_path
 from convex_async.errors import ConvexError, FunctionError
-from convex_async.local.app import make_app, make_site
-from convex_async.local.context import Identity
-from convex_async.local.draining import Requests
-from convex_async.local.engine import Engine
-from convex_async.local.faults import Faults
-from convex_async.local.functions import Functions
-from convex_async.local.outcome import Failure
-from convex_async.local.tokens import Tokens
-from convex_async.protocol.remote import split_request_id
-from convex_async.transport.receiving import keep_receive_buffers
+from convex_async.function_path import FunctionReference
+from convex_async.local.auth.tokens import Tokens
+from convex_async.local.context.context import Identity
+from convex_async.local.definitions.functions import Functions
+from convex_async.local.engine.engine import Engine
+from convex_async.local.server.app import make_app, make_site
+from convex_async.local.server.draining import Requests
+from convex_async.local.server.faults import Faults
+from convex_async.local.transactions.outcome import Failure
+from convex_async.protocol.client.remote import split_request_id
+from convex_async.transport.receive_buffers import keep_receive_buffers
 
 NOT_RUNNING = "the deployment is not running: use `async with LocalDeployment(…)`"
 # Seconds that open connections have to end when the deployment closes.

@@ -5,8 +5,7 @@ The names are those of PyPI `convex`: a program written for it runs after changi
 works at once, calls have time limits, and one client serves any number of threads.
 """
 
-from convex_async.api_reference import api
-from convex_async.codec import convex_to_json, json_to_convex
+from convex_async.codec.values import convex_to_json, json_to_convex
 from convex_async.errors import (
     AuthError,
     ClientClosedError,
@@ -17,6 +16,7 @@ from convex_async.errors import (
     TransportError,
 )
 from convex_async.errors import FunctionError as ConvexExecutionError
+from convex_async.function_path import api
 from convex_async.sync.client import ConvexClient, ConvexHttpClient
 from convex_async.sync.subscription import QuerySubscription
 from convex_async.sync.watch_all import QuerySetSubscription

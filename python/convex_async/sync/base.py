@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeV
 
 import msgspec
 
-from convex_async.api_reference import FunctionReference
-from convex_async.auth import Auth
-from convex_async.client import ConvexClient
-from convex_async.http import ConvexHttpClient
-from convex_async.pagination import Page, Paginator
+from convex_async.auth.credentials import Auth
+from convex_async.client.convex_client import ConvexClient
+from convex_async.client_base.pagination import Page, Paginator
+from convex_async.function_path import FunctionReference
+from convex_async.http.convex_http_client import ConvexHttpClient
 from convex_async.sync.loop import LoopThread, loop_thread
 from convex_async.sync.subscription import blocking_iterator
 
 if TYPE_CHECKING:
-    from convex_async.files import Progress, Source, WritableFile
+    from convex_async.files.sources import Progress, Source, WritableFile
 
 T = TypeVar("T")
 Client = TypeVar("Client", ConvexClient, ConvexHttpClient)

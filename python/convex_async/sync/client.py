@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self, TypeVar, overload
 
-from convex_async.api_reference import FunctionReference
-from convex_async.client import ConvexClient as AsyncConvexClient
-from convex_async.environment import configured
-from convex_async.http import ConvexHttpClient as AsyncConvexHttpClient
-from convex_async.state import ClientState
+from convex_async.client.convex_client import ConvexClient as AsyncConvexClient
+from convex_async.connection.state import ClientState
+from convex_async.deployment.environment import configured
+from convex_async.function_path import FunctionReference
+from convex_async.http.convex_http_client import ConvexHttpClient as AsyncConvexHttpClient
 from convex_async.sync.base import BlockingAuth, BlockingClient, asynchronous
 from convex_async.sync.subscription import QuerySubscription
 from convex_async.sync.watch_all import QuerySet, QuerySetSubscription

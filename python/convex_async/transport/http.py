@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 from multidict import CIMultiDict
 
-from convex_async.deployment import is_secure
+from convex_async.deployment.url import is_secure
 from convex_async.errors import (
     AuthError,
     ConvexClientError,

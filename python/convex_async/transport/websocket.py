@@ -10,7 +10,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from convex_async.errors import RemoteProtocolError, TransportError
 from convex_async.transport.base import ConnectionClosed
-from convex_async.transport.receiving import keep_receive_buffers
+from convex_async.transport.receive_buffers import keep_receive_buffers
 
 
 class WebSocketTransport:

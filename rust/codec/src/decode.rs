@@ -41,7 +41,7 @@ pub fn decode<'py>(
     match r#type {
         None => Ok(value),
         Some(kind) => CONVERT
-            .import(py, "convex_async.typed", "convert")?
+            .import(py, "convex_async.codec.typed", "convert")?
             .call1((value, kind, root)),
     }
 }

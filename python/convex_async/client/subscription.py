@@ -1,0 +1,331 @@
+"""A live query as the user holds it: an async iterator over a one-slot mailbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Generic, Self, TypeVar
+
+from msgspec import Struct
+
+from convex_async.client_base.answers import function_error, value_or_raise
+from convex_async.codec import values as codec
+from convex_async.deployment.url import FunctionPath
+from convex_async.errors import ConvexClientError, FunctionError, LocalProtocolError
+from convex_async.protocol.client.query_set import QueryFailure, QueryResult, Subscriber
+
+T = TypeVar("T")
+
+
+class Mailbox:
+    """What the driver delivers into, and one consumer waits at.
+
+    The newest result wins: a slow consumer costs one slot. With a `buffer`, every state is kept,
+    up to that many.
+
+    Attributes:
+        result: the newest result, None while loading.
+        ts: its time, ns since the epoch.
+        error: why no more results come: the client was closed, or the token refused.
+    """
+
+    __slots__ = ("_waiter", "buffer", "error", "overflowed", "result", "states", "ts")
+
+    def __init__(self, buffer: int | None = None) -> None:
+        self.result: QueryResult | None = None
+        self.ts = 0
+        self.error: ConvexClientError | None = None
+        self.buffer = buffer
+        self.states: deque[tuple[int, QueryResult]] | None = None if buffer is None else deque()
+        self.overflowed = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def deliver(self, result: QueryResult, ts: int) -> None:
+        """A newer result; whoever waits wakes."""
+        self.result, self.ts = result, ts
+        if self.states is not None and self.buffer is not None:
+            if len(self.states) >= self.buffer:
+                self.states.clear()
+                self.overflowed = True
+            self.states.append((ts, result))
+        self._wake()
+
+    def fail(self, error: ConvexClientError) -> None:
+        """No results come before `recover`, or ever; whoever waits is told."""
+        self.error = error
+        self._wake()
+
+    def recover(self) -> None:
+        """Results come again."""
+        self.error = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def changed(self) -> None:
+        """Wait for a delivery or an error.
+
+        Raises:
+            LocalProtocolError: another task waits already.
+        """
+        if self._waiter is not None:
+            raise LocalProtocolError(
+                "another task is waiting for this subscription; subscribe again instead, "
+                "which costs no second query on the deployment"
+            )
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+
+class Result(Struct, Generic[T], frozen=True):
+    """One state of a query, a failure being data too.
+
+    Attributes:
+        value: the value; None if the query failed.
+        error: the failure, or None.
+        log_lines: what the run logged; empty where the deployment redacts it.
+        ts: the deployment's time of the state, ns since the epoch.
+    """
+
+    value: T | None
+    error: FunctionError | None
+    log_lines: list[str]
+    ts: int
+
+
+class Change(Struct, frozen=True):
+    """What changed in a list of documents since the last change this consumer got.
+
+    Attributes:
+        inserted: documents whose key is new, in the order of the list.
+        updated: documents that differ from what they were, in the order of the list.
+        deleted: the last value of each document that is gone, by its key.
+        moved: the keys of documents that keep their value at another place among the others.
+        ts: the deployment's time of the state, ns since the epoch.
+    """
+
+    inserted: list[dict[str, Any]]
+    updated: list[dict[str, Any]]
+    deleted: dict[Any, dict[str, Any]]
+    moved: list[Any]
+    ts: int
+    _wire: bytes
+    _type: Any
+
+    def value(self) -> Any:
+        """The whole result, decoded when asked for."""
+        return codec.decode(self._wire, type=self._type)
+
+
+class Subscription(Generic[T]):
+    """A query that is kept up to date; made by `ConvexClient.subscribe`.
+
+    `async for value in subscription` gives each new state once: the newest wins if the consumer is
+    slow, equal ones are not repeated, and none is older than one before. A failing query raises
+    from the loop (`ConvexError`, `FunctionError`), and iterating again goes on with the same
+    subscription; it recovers when the query does. A cancelled wait loses nothing.
+
+    It leaves the query set when it is closed, garbage-collected, or when `break` drops the last
+    reference to it. One task may wait at a time.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_leave",
+        "_mailbox",
+        "_path",
+        "_seen",
+        "_subscriber",
+        "_type",
+    )
+
+    def __init__(
+        self,
+        path: FunctionPath,
+        subscriber: Subscriber,
+        mailbox: Mailbox,
+        leave: Callable[[Subscriber], None],
+        *,
+        type: type[T] | None = None,
+    ) -> None:
+        self._path = path
+        self._subscriber = subscriber
+        self._mailbox = mailbox
+        self._leave = leave
+        self._type = type
+        self._seen: QueryResult | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "loading" if self._mailbox.result is None else "live"
+        return f"<Subscription {self._path!r} {state}>"
+
+    @property
+    def path(self) -> str:
+        """The function path, in canonical form."""
+        return self._path
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        found = await self._next()
+        if found is None:
+            raise StopAsyncIteration
+        value: T = value_or_raise(self._path, found[0], self._type)
+        return value
+
+    async def get(self, timeout: float | None = None) -> T:
+        """The present value, waiting for the first; iteration is not affected.
+
+        Raises:
+            ConvexError, FunctionError: the query fails at present.
+            TimeoutError: there is none after `timeout` seconds.
+        """
+        async with asyncio.timeout(timeout):
+            result = await self._present(None)
+        value: T = value_or_raise(self._path, result, self._type)
+        return value
+
+    async def until(self, predicate: Callable[[T], object], timeout: float | None = None) -> T:
+        """The first value, from the present one on, for which the predicate is true.
+
+        Raises:
+            ConvexError, FunctionError: the query fails meanwhile.
+            TimeoutError: there is none after `timeout` seconds.
+        """
+        seen: QueryResult | None = None
+        async with asyncio.timeout(timeout):
+            while True:
+                seen = await self._present(seen)
+                value: T = value_or_raise(self._path, seen, self._type)
+                if predicate(value):
+                    return value
+
+    async def results(self) -> AsyncGenerator[Result[T], None]:
+        """Each new state with its log lines and time, a failure being a state like others."""
+        while (found := await self._next()) is not None:
+            result, ts = found
+            if isinstance(result, QueryFailure):
+                error = function_error(self._path, result)
+                yield Result(None, error, list(result.log_lines), ts)
+            else:
+                value: T = value_or_raise(self._path, result, self._type)
+                yield Result(value, None, list(result.log_lines), ts)
+
+    async def json(self) -> AsyncGenerator[bytes, None]:
+        """Each new state as plain JSON in UTF-8, for SSE, WebSockets and browsers.
+
+        Made from the wire bytes without building Python objects: int64 becomes a decimal string,
+        bytes a base64 string, NaN and the infinities the strings of those names.
+
+        Raises:
+            ConvexError, FunctionError: the query fails.
+        """
+        while (found := await self._next()) is not None:
+            yield codec.to_plain_json(self._wire(found[0]))
+
+    async def changes(
+        self, key: str = "_id", at: tuple[str, ...] = ()
+    ) -> AsyncGenerator[Change, None]:
+        """What changed in a list of documents, decoding only that.
+
+        The first item has every document inserted; then comes what changed since the item before.
+
+        Args:
+            key: the field that tells documents apart.
+            at: the fields that lead to the list, such as `("page",)`.
+
+        Raises:
+            TypeError: the result is not a list of documents with distinct keys.
+            ConvexError, FunctionError: the query fails.
+        """
+        differ = codec.ListDiffer(key=key, at=at)
+        first = True
+        seen: QueryResult | None = None
+        while True:
+            found = await self._newer(seen)
+            if found is None:
+                return
+            seen, ts = found
+            self._seen = seen
+            wire = self._wire(seen)
+            diff = differ.next(wire)
+            if first or diff:
+                yield Change(
+                    diff.inserted, diff.updated, diff.deleted, diff.moved, ts, wire, self._type
+                )
+            first = False
+
+    def close(self) -> None:
+        """Leave the query; a waiting iteration ends. Idempotent; never waits."""
+        if not self._closed:
+            self._closed = True
+            self._leave(self._subscriber)
+            self._mailbox._wake()
+
+    async def aclose(self) -> None:
+        """The same as `close`, for `contextlib.aclosing` and its like."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            self._closed = True
+            self._leave(self._subscriber)
+
+    def _wire(self, result: QueryResult) -> bytes:
+        if isinstance(result, QueryFailure):
+            raise function_error(self._path, result)
+        return result.value
+
+    async def _next(self) -> tuple[QueryResult, int] | None:
+        """The next state for iteration, which counts as delivered once this returns."""
+        found = await self._newer(self._seen, iterating=True)
+        if found is not None:
+            self._seen = found[0]
+        return found
+
+    async def _present(self, seen: QueryResult | None) -> QueryResult:
+        found = await self._newer(seen)
+        if found is None:
+            raise LocalProtocolError(f"the subscription to {self._path} is closed")
+        return found[0]
+
+    async def _newer(
+        self, seen: QueryResult | None, *, iterating: bool = False
+    ) -> tuple[QueryResult, int] | None:
+        """The newest state, or the oldest in the buffer, that differs from `seen`; None: closed."""
+        mailbox = self._mailbox
+        while True:
+            if self._closed:
+                return None
+            if mailbox.overflowed and iterating:
+                mailbox.overflowed = False
+                raise LocalProtocolError(
+                    f"{self._path}: the consumer fell more than {mailbox.buffer} states behind; "
+                    "some are lost, iterating again goes on with the newest"
+                )
+            if mailbox.states is not None and iterating:
+                while mailbox.states:
+                    ts, state = mailbox.states.popleft()
+                    if seen is None or not state.same_state(seen):
+                        return state, ts
+            elif mailbox.result is not None and (
+                seen is None or not mailbox.result.same_state(seen)
+            ):
+                return mailbox.result, mailbox.ts
+            if mailbox.error is not None:
+                raise mailbox.error.with_traceback(None)
+            await mailbox.changed()

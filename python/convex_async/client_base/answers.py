@@ -1,0 +1,55 @@
+"""The deployment's answers as Python values and errors, made at the user's own line."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from convex_async.codec.values import decode
+from convex_async.deployment.url import FunctionPath
+from convex_async.errors import CodecError, ConnectionLostError, ConvexError, FunctionError
+from convex_async.protocol.client.query_set import QueryFailure, QueryResult, QueryValue
+from convex_async.protocol.client.requests import Answer, Failed, Lost, Succeeded
+
+
+def value_or_raise(path: FunctionPath, answer: QueryResult | Answer, type: Any) -> Any:
+    """The value of an answer, decoded afresh.
+
+    Raises:
+        ConvexError, FunctionError: the function failed.
+        ConnectionLostError: an action was under way when the socket went.
+        CodecError: the value is not what `type` says, or not a Convex value.
+    """
+    match answer:
+        case Succeeded() | QueryValue():
+            try:
+                return decode(answer.value, type=type)
+            except CodecError as error:
+                error.add_note(f"in what {path} returned")
+                raise
+        case Failed() | QueryFailure():
+            raise function_error(path, answer)
+        case Lost():
+            raise ConnectionLostError(
+                f"{path}: the connection was lost while the action was under way "
+                f"({answer.reason}); it may or may not have run"
+            )
+        case _:
+            assert_never(answer)
+
+
+def function_error(path: FunctionPath, failure: Failed | QueryFailure) -> FunctionError:
+    """The error that a failure stands for; a ConvexError if the application threw data."""
+    if failure.data is None:
+        return FunctionError(
+            failure.message,
+            path=path,
+            log_lines=failure.log_lines,
+            request_id=failure.request_id,
+        )
+    return ConvexError(
+        decode(failure.data, root="data"),
+        failure.message,
+        path=path,
+        log_lines=failure.log_lines,
+        request_id=failure.request_id,
+    )

@@ -1,0 +1,1 @@
+"""The shell around the protocol: one socket, kept open, and who waits for what."""

@@ -1,0 +1,201 @@
+"""The callers that wait for mutations and actions, and the outbox that outlives them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from convex_async.auth.credentials import user_of
+from convex_async.deployment.url import FunctionPath
+from convex_async.errors import (
+    AuthError,
+    ClientClosedError,
+    ConvexClientError,
+    OutboxError,
+    Outcome,
+)
+from convex_async.outbox.outbox import Outbox
+from convex_async.protocol.client.client_protocol import ClientProtocol, Online
+from convex_async.protocol.client.identity import Credential
+from convex_async.protocol.client.overlay import OptimisticUpdate
+from convex_async.protocol.client.requests import Answer, Failed, Kind, RequestId
+
+logger = logging.getLogger("convex_async")
+
+
+class Calls:
+    """Who waits for which request of one client.
+
+    Args:
+        core: the protocol state, which has the requests.
+        outbox: keeps the mutations over the end of the process; None for none. It is open.
+    """
+
+    def __init__(
+        self, core: ClientProtocol, loop: asyncio.AbstractEventLoop, outbox: Outbox | None
+    ) -> None:
+        self._core = core
+        self._loop = loop
+        self._outbox = outbox
+        self._user: str | None = None
+        self._waiting: dict[RequestId, asyncio.Future[Answer]] = {}
+        self._deadlines: dict[RequestId, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(
+        self,
+        kind: Kind,
+        path: FunctionPath,
+        args: bytes,
+        timeout: float | None,
+        update: OptimisticUpdate | None,
+    ) -> tuple[RequestId, asyncio.Future[Answer]]:
+        """Queue a request.
+
+        Args:
+            update: what is expected of a mutation; if it raises, nothing was queued.
+
+        Returns:
+            Its id, and its answer, which raises `TimeoutError` after `timeout` seconds; the
+            request is to be withdrawn then.
+
+        Raises:
+            OutboxError: it can't be kept, and was not queued.
+        """
+        request_id = None if self._outbox is None else self._keep(self._outbox, kind, path, args)
+        if kind == "action":
+            request_id = self._core.action(path, args, request_id)
+        else:
+            request_id = self._mutation(path, args, request_id, update)
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting[request_id] = answer
+        if timeout is not None:
+            self._limit(request_id, timeout)
+        return request_id, answer
+
+    def _mutation(
+        self,
+        path: FunctionPath,
+        args: bytes,
+        request_id: RequestId | None,
+        update: OptimisticUpdate | None,
+    ) -> RequestId:
+        try:
+            return self._core.mutation(path, args, request_id, update)
+        except BaseException:  # the update's
+            if self._outbox is not None and request_id is not None:
+                self._outbox.forget(request_id)
+            raise
+
+    def _keep(self, outbox: Outbox, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
+        request_id = outbox.next_request_id()
+        if kind == "mutation":
+            online = isinstance(self._core.connection, Online)
+            outbox.add(request_id, path, args, user=self._user, sent=online)
+        return request_id
+
+    def _limit(self, request_id: RequestId, timeout: float) -> None:
+        """Let the wait end in time. One timer for all calls: most never need theirs."""
+        deadline = self._loop.time() + timeout
+        self._deadlines[request_id] = deadline
+        if self._timer is None or deadline < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(deadline, self._time_out)
+
+    def _time_out(self) -> None:
+        now = self._loop.time()
+        for request_id, deadline in self._deadlines.items():
+            future = self._waiting[request_id]
+            if deadline <= now and not future.done():
+                future.set_exception(TimeoutError())
+        left = [deadline for deadline in self._deadlines.values() if deadline > now]
+        self._timer = self._loop.call_at(min(left), self._time_out) if left else None
+
+    def withdraw(self, request_id: RequestId) -> Outcome | None:
+        """Nobody waits for the request any more: what is known of it, None if it is settled."""
+        self._take(request_id)
+        if self._outbox is not None:
+            self._outbox.forget(request_id)
+        return self._core.withdraw(request_id)
+
+    def _take(self, request_id: RequestId) -> asyncio.Future[Answer] | None:
+        """Who waits for a request, who then does so no longer."""
+        self._deadlines.pop(request_id, None)
+        return self._waiting.pop(request_id, None)
+
+    def discarded(self, request_id: RequestId) -> None:
+        """The user took the request out of the outbox."""
+        outcome = self._core.withdraw(request_id)
+        future = self._take(request_id)
+        if future is not None and not future.done():
+            known = "will not run" if outcome == "not_sent" else "may have run"
+            future.set_exception(OutboxError(f"it was discarded from the outbox, and {known}"))
+
+    def settle(self, request_id: RequestId, answer: Answer) -> None:
+        """The deployment answered, or the action is lost."""
+        future = self._take(request_id)
+        if self._outbox is not None:
+            if future is None and isinstance(answer, Failed):
+                logger.warning("a mutation of an earlier process failed: %s", answer.message)
+                self._outbox.fail(request_id, answer.message)
+            else:
+                self._outbox.forget(request_id)
+        if future is not None and not future.done():
+            future.set_result(answer)
+
+    def refuse(self, abandoned: list[tuple[RequestId, Outcome]], message: str) -> None:
+        """The user these were made as was refused."""
+        for request_id, outcome in abandoned:
+            future = self._take(request_id)
+            if self._outbox is not None:
+                # Nobody was told of those of an earlier process: they wait for their user.
+                (self._outbox.release if future is None else self._outbox.forget)(request_id)
+            if future is not None and not future.done():
+                future.set_exception(AuthError(message, outcome=outcome))
+
+    def fail_all(self, error: ConvexClientError) -> None:
+        """No answer will come to this process; what is in the outbox stays there."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        known = dict(self._core.pending_requests)
+        for request_id, future in self._waiting.items():
+            if not future.done():
+                outcome = known.get(request_id, "unknown") if self._outbox is None else "unknown"
+                future.set_exception(_with_outcome(error, outcome))
+        self._waiting.clear()
+        self._deadlines.clear()
+
+    def sent(self) -> list[asyncio.Future[Answer]]:
+        """The answers that are awaited from the deployment."""
+        return [
+            self._waiting[request_id]
+            for request_id, outcome in self._core.pending_requests
+            if outcome == "unknown" and request_id in self._waiting
+        ]
+
+    def identify(self, credential: Credential | None) -> None:
+        """The present user; None while a token is being fetched."""
+        if self._outbox is None:
+            return
+        self._user = None if credential is None else user_of(credential)
+        if credential is None or self._user is None:
+            return
+        is_token = credential.token_type == "User"
+        if is_token:
+            self._outbox.name_user(self._user)
+        for entry in self._outbox.take(self._user, is_token=is_token):
+            self._core.restore(RequestId(entry.request_id), entry.path, entry.wire)
+
+    def connected(self) -> None:
+        """A socket is open."""
+        if self._outbox is not None:
+            self._outbox.connected()
+
+
+def _with_outcome(error: ConvexClientError, outcome: Outcome) -> ConvexClientError:
+    """The same error, saying what is known of one request."""
+    if isinstance(error, ClientClosedError):
+        return ClientClosedError(str(error), outcome=outcome)
+    return error

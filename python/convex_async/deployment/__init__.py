@@ -1,0 +1,1 @@
+"""Where a deployment is, and where a program finds that out."""

@@ -1,0 +1,1 @@
+"""What a function gets as `ctx`."""

@@ -1,0 +1,1 @@
+"""What a deployment consists of: functions, schema, crons, HTTP actions."""

@@ -1,0 +1,1 @@
+"""The deployment's two HTTP servers: sync protocol, HTTP API and site."""

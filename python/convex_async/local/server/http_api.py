@@ -1,0 +1,303 @@
+"""Functions over HTTP: `/api/query`, `/api/mutation` and their like.
+
+Source: convex-backend crates/local_backend/src/public_api.rs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from convex_async.codec.values import to_plain_json
+from convex_async.local.auth.tokens import Tokens
+from convex_async.local.context.context import Identity
+from convex_async.local.engine.engine import Engine, read_args
+from convex_async.local.problems import DeploymentProblem, FunctionProblem, internal_problem
+from convex_async.local.server.client_version import ClientVersion
+from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
+from convex_async.protocol.messages import format_timestamp, parse_timestamp
+
+T = TypeVar("T")
+Run = QueryRun | MutationRun | ActionRun
+
+# Whether results are plain JSON in a format (convex-backend crates/value: ValueFormat).
+FORMATS = {
+    "json": True,
+    "convex_clean_json": True,
+    "convex_encoded_json": False,
+    "convex_json": False,
+}
+# Seconds for which a timestamp of `query_ts` can be queried (convex-backend: 30 s are promised).
+SNAPSHOT_LEASE = 30.0
+# Bytes of a request (convex-backend: MAX_BACKEND_PUBLIC_API_REQUEST_SIZE).
+MAX_BODY = 16 * 2**20 + 2000
+_STRING_OR_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*')
+API_SPEC = "_system/cli/modules:apiSpec"
+
+CLIENT_VERSION: web.RequestKey[ClientVersion] = web.RequestKey("client_version", ClientVersion)
+
+
+class Call(msgspec.Struct):
+    """The body of a function call."""
+
+    path: str
+    args: msgspec.Raw
+    format: str | None = None
+
+
+class CallAt(Call, kw_only=True):
+    """The body of a query of a past state."""
+
+    ts: str
+
+
+class ComponentCall(Call, rename="camel"):
+    """The body of a call by an admin."""
+
+    component_path: str | None = None
+
+
+class RunCall(msgspec.Struct):
+    """The body of a call whose path is in the URL."""
+
+    args: msgspec.Raw
+    format: str | None = None
+
+
+class Batch(msgspec.Struct):
+    """The body of several queries of one state."""
+
+    queries: list[Call]
+
+
+def json_response(body: Any, *, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.Response(
+        body=msgspec.json.encode(body), status=status, content_type="application/json"
+    )
+
+
+class HttpApi:
+    """The routes under `/api` that call functions."""
+
+    def __init__(self, engine: Engine, tokens: Tokens) -> None:
+        self._engine = engine
+        self._tokens = tokens
+        self._leases: dict[int, asyncio.TimerHandle] = {}
+
+    def add_to(self, app: web.Application) -> None:
+        """Add all routes."""
+        app.on_cleanup.append(self._close)
+        router = app.router
+        router.add_get("/api/query", self._get_query)
+        for kind in ("query", "mutation", "action"):
+            router.add_post(f"/api/{kind}", self._handler(kind))
+        router.add_post("/api/function", self._any)
+        router.add_post("/api/run/{path:.+}", self._run_path)
+        router.add_post("/api/query_ts", self._query_ts)
+        router.add_post("/api/query_at_ts", self._query_at_ts)
+        router.add_post("/api/query_batch", self._query_batch)
+
+    async def _identity(self, request: web.Request) -> Identity | None:
+        return await self._tokens.from_header(
+            request.headers.get("Authorization"), request.query.get("adminKey")
+        )
+
+    def _handler(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            call = await _body(request, Call)
+            identity = await self._identity(request)
+            if (listing := self._api_spec(call.path, identity)) is not None:
+                return json_response(listing)
+            run = await self._run(kind, call.path, call.args, identity)
+            return json_response(_outcome(run, _is_plain(call.format, request)))
+
+        return handle
+
+    async def _get_query(self, request: web.Request) -> web.Response:
+        """A query with its arguments, a JSON text, in the URL."""
+        asked = request.query
+        if "path" not in asked or "args" not in asked:
+            raise DeploymentProblem("BadRequest", "BadQueryArgs", "path and args are needed")
+        args = msgspec.Raw(asked["args"].encode())
+        run = await self._run("query", asked["path"], args, await self._identity(request))
+        return json_response(_outcome(run, _is_plain(asked.get("format"), request)))
+
+    async def _any(self, request: web.Request) -> web.Response:
+        call = await _body(request, ComponentCall)
+        identity = await self._identity(request)
+        if identity is None or not identity.is_admin:
+            raise DeploymentProblem("Forbidden", "BadDeployKey", "an admin key is needed for this")
+        if call.component_path:
+            raise DeploymentProblem(
+                "BadRequest",
+                "InvalidComponentPath",
+                f"Component {call.component_path!r} does not exist on this deployment",
+            )
+        if (listing := self._api_spec(call.path, identity)) is not None:
+            return json_response(listing)
+        run = await self._run(None, call.path, call.args, identity)
+        return json_response(_outcome(run, _is_plain(call.format, request)))
+
+    async def _run_path(self, request: web.Request) -> web.Response:
+        module, _, name = request.match_info["path"].rpartition("/")
+        call = await _body(request, RunCall)
+        identity = await self._identity(request)
+        if not module:
+            raise DeploymentProblem(
+                "BadRequest",
+                "MissingIdentifier",
+                "Path or function name not provided in path, e.g. /api/run/messages/list",
+            )
+        run = await self._run(None, f"{module}:{name}", call.args, identity)
+        return json_response(_outcome(run, _is_plain(call.format or "json", request)))
+
+    async def _query_ts(self, _request: web.Request) -> web.Response:
+        """The latest timestamp, whose state is kept for a while for the queries that follow."""
+        ts = self._engine.latest_ts
+        if (lease := self._leases.pop(ts, None)) is None:
+            self._engine.store.open_snapshot()
+        else:
+            lease.cancel()
+        loop = asyncio.get_running_loop()
+        self._leases[ts] = loop.call_later(SNAPSHOT_LEASE, self._release, ts)
+        return json_response({"ts": format_timestamp(ts)})
+
+    def _release(self, ts: int) -> None:
+        del self._leases[ts]
+        self._engine.store.close_snapshot(ts)
+
+    async def _close(self, _app: web.Application) -> None:
+        for lease in self._leases.values():
+            lease.cancel()
+
+    async def _query_at_ts(self, request: web.Request) -> web.Response:
+        call = await _body(request, CallAt)
+        identity = await self._identity(request)
+        try:
+            ts = parse_timestamp(call.ts)
+        except ValueError as error:
+            raise internal_problem(str(error)) from None
+        if ts > self._engine.latest_ts:
+            raise internal_problem("that state is still to come")
+        if ts < self._engine.latest_ts and ts not in self._leases:
+            raise DeploymentProblem(
+                "OutOfRetention", "SnapshotOutOfRetention", "that state is gone by now"
+            )
+        run = await self._run("query", call.path, call.args, identity, ts)
+        return json_response(_outcome(run, _is_plain(call.format, request)))
+
+    async def _query_batch(self, request: web.Request) -> web.Response:
+        batch = await _body(request, Batch)
+        identity = await self._identity(request)
+        results: list[dict[str, Any]] = []
+        ts = self._engine.store.open_snapshot()
+        try:
+            for call in batch.queries:
+                is_plain = _is_plain(call.format, request)
+                run = await self._run("query", call.path, call.args, identity, ts)
+                results.append(_outcome(run, is_plain))
+        finally:
+            self._engine.store.close_snapshot(ts)
+        return json_response({"results": results})
+
+    def _api_spec(self, path: str, identity: Identity | None) -> dict[str, Any] | None:
+        if path != API_SPEC or identity is None or not identity.is_admin:
+            return None
+        return {"status": "success", "value": self._engine.functions.specification()}
+
+    async def _run(
+        self,
+        kind: str | None,
+        path: str,
+        raw_args: msgspec.Raw,
+        identity: Identity | None,
+        ts: int | None = None,
+    ) -> Run | FunctionProblem:
+        """Run a function; a query may be given the timestamp of an open snapshot."""
+        try:
+            function = self._engine.functions.get(path)
+        except ValueError as error:
+            raise DeploymentProblem(
+                "BadRequest",
+                "BadConvexFunctionIdentifier",
+                f"{path} is not a valid path to a Convex function. {error}",
+            ) from None
+        kind = kind or ("query" if function is None else function.kind)
+        try:
+            args = bytes(raw_args)
+            if not args.startswith(b"{"):
+                args = read_args(args)
+        except (FunctionProblem, msgspec.DecodeError) as problem:
+            return FunctionProblem(str(problem))
+        match kind:
+            case "query":
+                return await self._engine.query(path, args, identity=identity, ts=ts)
+            case "mutation":
+                return await self._engine.mutation(path, args, identity=identity)
+            case _:
+                return await self._engine.action(path, args, identity=identity)
+
+
+def _is_plain(format: str | None, request: web.Request) -> bool:
+    """Whether the answer is plain JSON; looked at after the call ran, as the real server does.
+
+    Raises:
+        DeploymentProblem: there is no such format.
+    """
+    if format is None:
+        return request[CLIENT_VERSION].wants_plain_json
+    if format not in FORMATS:
+        raise DeploymentProblem("BadRequest", "BadFormat", f"there is no format {format!r}")
+    return FORMATS[format]
+
+
+def _outcome(run: Run | FunctionProblem, is_plain: bool) -> dict[str, Any]:
+    """The body of an answer."""
+    if isinstance(run, FunctionProblem):
+        return {"status": "error", "errorMessage": str(run)}
+    logs = {"logLines": run.log_lines} if run.log_lines else {}
+    if isinstance(run.result, Failure):
+        body: dict[str, Any] = {"status": "error", "errorMessage": run.result.message}
+        if run.result.data is not None:
+            body["errorData"] = _exported(run.result.data, is_plain)
+        return {**body, **logs}
+    return {"status": "success", "value": _exported(run.result, is_plain), **logs}
+
+
+def _exported(value: bytes, is_plain: bool) -> msgspec.Raw:
+    """A value in an answer; numbers are written as the real server's serde_json does.
+
+    All are float64, so that they have a fraction or an exponent. PyPI's HTTP client takes no
+    others: an integer of JSON is not a Convex value to it.
+    """
+    text = to_plain_json(value) if is_plain else value
+    return msgspec.Raw(_STRING_OR_NUMBER.sub(_with_fraction, text))
+
+
+def _with_fraction(match: re.Match[bytes]) -> bytes:
+    token = match[0]
+    return token + b".0" if token.removeprefix(b"-").isdigit() else token
+
+
+async def _body(request: web.Request, type: type[T]) -> T:
+    kind = request.content_type
+    if kind != "application/json" and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        raise DeploymentProblem(
+            "BadRequest",
+            "BadJsonBody",
+            "Expected request with `Content-Type: application/json`",
+        )
+    try:
+        return msgspec.json.decode(await request.read(), type=type)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DeploymentProblem("BadRequest", "BadJsonBody", str(error)) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise DeploymentProblem("BadRequest", "BadJsonBody", "length limit exceeded") from None

@@ -1,0 +1,1 @@
+"""Documents, indexes and files, versioned by commit."""

@@ -1,0 +1,192 @@
+"""Files: their bytes in a folder, what is known of them in the `_storage` table."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import tempfile
+import time
+import uuid
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterable
+from pathlib import Path
+from typing import Any
+
+from convex_async.local.problems import DeploymentProblem, FunctionProblem
+from convex_async.local.store.store import Commit
+from convex_async.local.transactions.transaction import Transaction
+
+STORAGE = "_storage"
+# Seconds for which an upload URL can be used (convex-backend: storage upload tokens).
+UPLOAD_URL_LIFETIME = 3600.0
+# Seconds for which an expired URL is told from one that never was.
+KEPT_EXPIRED = 3600.0
+
+
+class Files:
+    """The bytes of a deployment's files.
+
+    Args:
+        folder: where they are kept; None for a temporary folder that goes with the deployment.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._temporary = None if folder is not None else tempfile.TemporaryDirectory()
+        self._folder = folder or Path(self._temporary.name if self._temporary else "")
+        self._tokens: dict[str, float] = {}
+        self.origin = ""
+
+    def close(self) -> None:
+        """Remove the temporary folder."""
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def make_upload_url(self) -> str:
+        """A URL that takes uploads, for an hour."""
+        now = time.monotonic()
+        self._tokens = {old: end for old, end in self._tokens.items() if end > now - KEPT_EXPIRED}
+        token = secrets.token_urlsafe(24)
+        self._tokens[token] = now + UPLOAD_URL_LIFETIME
+        return f"{self.origin}/api/storage/upload?token={token}"
+
+    def check_token(self, token: str) -> None:
+        """Check the token of an upload URL, which is good for several uploads, as Convex's are.
+
+        Raises:
+            DeploymentProblem: it is unknown or too old.
+
+        Source: convex-backend crates/keybroker/src/broker.rs, check_store_file_authorization.
+        """
+        expires_at = self._tokens.get(token)
+        if expires_at is None:
+            raise DeploymentProblem(
+                "Unauthenticated", "StorageTokenInvalid", "the upload URL is not valid"
+            )
+        if expires_at < time.monotonic():
+            raise DeploymentProblem(
+                "Unauthenticated", "StorageTokenExpired", "the upload URL has expired"
+            )
+
+    def url(self, name: str) -> str:
+        """Where a file can be fetched."""
+        return f"{self.origin}/api/storage/{name}"
+
+    def path(self, name: str) -> Path:
+        """Where a file is kept.
+
+        Raises:
+            DeploymentProblem: the name is none that a file can have.
+        """
+        try:
+            return self._folder / str(uuid.UUID(name))
+        except ValueError:
+            raise DeploymentProblem(
+                "BadRequest", "InvalidStoragePath", "a file's name is a UUID"
+            ) from None
+
+    def committed(self, commit: Commit) -> None:
+        """Forget the bytes of the files that a commit removed."""
+        for write in commit.writes:
+            if write.after is None and write.before is not None and write.before.table == STORAGE:
+                self.path(write.before.fields["name"]).unlink(missing_ok=True)
+
+    async def write(self, chunks: AsyncIterable[bytes], digest: str | None) -> dict[str, Any]:
+        """Keep a file, streaming it; what there is to know of it.
+
+        Args:
+            digest: the value of a `Digest` header, `sha-256=…`, to check.
+
+        Raises:
+            DeploymentProblem: the digest is malformed, or not the file's.
+        """
+        wanted = _read_digest(digest)
+        name = str(uuid.uuid4())
+        path = self.path(name)
+        sha256, size = hashlib.sha256(), 0
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        file = await asyncio.to_thread(path.open, "wb")
+        try:
+            async for chunk in chunks:
+                sha256.update(chunk)
+                size += len(chunk)
+                await asyncio.to_thread(file.write, chunk)
+            await asyncio.to_thread(file.close)
+            if wanted is not None and wanted != sha256.digest():
+                raise DeploymentProblem(
+                    "BadRequest", "Sha256Mismatch", "the file is not what its Digest says"
+                )
+        except BaseException:
+            file.close()
+            path.unlink(missing_ok=True)
+            raise
+        return {"name": name, "sha256": b64encode(sha256.digest()).decode(), "size": float(size)}
+
+
+def _read_digest(header: str | None) -> bytes | None:
+    if header is None:
+        return None
+    algorithm, _, value = header.partition("=")
+    try:
+        digest = b64decode(value, validate=True)
+    except ValueError:
+        digest = b""
+    if algorithm.lower() != "sha-256" or len(digest) != 32:
+        raise DeploymentProblem("BadRequest", "BadHeader", "Digest: sha-256=<base64>")
+    return digest
+
+
+class StorageReader:
+    """`ctx.storage` of a query."""
+
+    def __init__(self, files: Files, transaction: Transaction) -> None:
+        self._files = files
+        self._transaction = transaction
+
+    async def get_url(self, storage_id: str) -> str | None:
+        """Where the file can be fetched; None if there is none."""
+        return self.url(storage_id)
+
+    async def get_metadata(self, storage_id: str) -> dict[str, Any] | None:
+        """`storageId`, `sha256` in base64, `size` in bytes and `contentType` of a file, or None."""
+        return self.metadata(storage_id)
+
+    def url(self, storage_id: str) -> str | None:
+        """As `get_url`, without awaiting."""
+        found = self._find(storage_id)
+        return None if found is None else self._files.url(found["name"])
+
+    def metadata(self, storage_id: str) -> dict[str, Any] | None:
+        """As `get_metadata`, without awaiting."""
+        found = self._find(storage_id)
+        if found is None:
+            return None
+        return {
+            "storageId": storage_id,
+            "sha256": found["sha256"],
+            "size": found["size"],
+            "contentType": found["contentType"],
+        }
+
+    def _find(self, storage_id: str) -> dict[str, Any] | None:
+        if not self._transaction.store.is_id(storage_id, STORAGE):
+            raise FunctionProblem(f"{storage_id!r} is not a storage id")
+        return self._transaction.get(storage_id)
+
+
+class StorageWriter(StorageReader):
+    """`ctx.storage` of a mutation."""
+
+    async def generate_upload_url(self) -> str:
+        """A URL to which one file can be posted, for an hour."""
+        return self._files.make_upload_url()
+
+    async def delete(self, storage_id: str) -> None:
+        """Remove a file."""
+        self.remove(storage_id)
+
+    def remove(self, storage_id: str) -> None:
+        """As `delete`, without awaiting."""
+        if self._find(storage_id) is None:
+            raise FunctionProblem(f"There is no file of storage id {storage_id}")
+        self._transaction.delete(storage_id)

@@ -1,0 +1,1 @@
+"""Reading one snapshot, committing without conflict, and who is told."""

@@ -1,0 +1,261 @@
+"""One snapshot, what was read of it, and what is to be written on top."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from heapq import merge
+from itertools import chain
+from typing import Any
+
+from convex_async.codec.values import decode, encode
+from convex_async.local.definitions.schema import BY_ID, check_table_name
+from convex_async.local.definitions.validators import ValidationError
+from convex_async.local.problems import FunctionProblem
+from convex_async.local.store.ids import make_id, table_number
+from convex_async.local.store.index_key import UNDEFINED, index_key, successor
+from convex_async.local.store.limits import MAX_DOCUMENT_NESTING, Usage, check_document
+from convex_async.local.store.store import Commit, Document, Store, Write
+from convex_async.local.transactions.readset import ReadSet
+
+
+class Conflict(Exception):
+    """Another transaction committed what this one had read."""
+
+
+class Transaction:
+    """Reads one snapshot and buffers writes; a function run has one.
+
+    Args:
+        now: when the run began, ms since the epoch; its clock stands still.
+        writable: whether it is a mutation.
+        rng: makes ids.
+        seed: of the function's random numbers; None for others at each run.
+        at: the timestamp of an open snapshot to read; None for the latest.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: float,
+        writable: bool,
+        rng: random.Random,
+        seed: bytes | None = None,
+        at: int | None = None,
+    ) -> None:
+        self.read_set = ReadSet()
+        self.ts = store.open_snapshot(at)
+        self.now = now
+        self._store = store
+        self._writable = writable
+        self._rng = rng
+        self._seed = seed
+        self._written: dict[str, Write] = {}
+        self.usage = Usage()
+        self._creation_time = now
+        self._is_open = True
+
+    def close(self) -> None:
+        """Let go of the snapshot. Idempotent."""
+        if self._is_open:
+            self._is_open = False
+            self._store.close_snapshot(self.ts)
+
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    @cached_property
+    def random(self) -> random.Random:
+        """The random numbers of the function, and of those that it calls in this transaction."""
+        return random.Random(self._seed)
+
+    # Reading
+
+    def get(self, document_id: object) -> dict[str, Any] | None:
+        """The document, freshly decoded, or None."""
+        document = self._find(document_id)
+        return None if document is None else decode(document.wire)
+
+    def _find(self, document_id: object) -> Document | None:
+        self._check_open()
+        if table_number(document_id) is None or not isinstance(document_id, str):
+            raise FunctionProblem(f"Invalid argument `id`: {document_id!r} is not a document id")
+        if document_id in self._written:
+            return self._written[document_id].after
+        table = self._table_of(document_id)
+        low = index_key([document_id])
+        self.read_set.add(table, BY_ID, low, successor(low))
+        document = self._store.get(document_id, self.ts)
+        self._count_read(document)
+        return document
+
+    def _table_of(self, document_id: str) -> str:
+        number = table_number(document_id)
+        for table, known in self._store.table_numbers.items():
+            if known == number:
+                return table
+        raise FunctionProblem(
+            f"Invalid argument `id`: {document_id!r} is of no table of this deployment"
+        )
+
+    def scan(
+        self, table: str, index: str, low: bytes, high: bytes | None, *, descending: bool
+    ) -> Iterator[tuple[bytes, Document]]:
+        """The documents of a range of an index, own writes included.
+
+        The caller notes in `read_set` how far it went.
+        """
+        self._check_open()
+        fields = self._store.schema.indexes(table)[index]
+        stored = (
+            (key, document)
+            for key, document in self._store.scan(
+                table, index, low, high, self.ts, descending=descending
+            )
+            if document.document_id not in self._written
+        )
+        own = sorted(
+            (
+                (document.key(fields), document)
+                for document in (write.after for write in self._written.values())
+                if document is not None and document.table == table
+            ),
+            key=lambda entry: entry[0],
+            reverse=descending,
+        )
+        own = [e for e in own if low <= e[0] and (high is None or e[0] < high)]
+        for entry in merge(stored, own, key=lambda e: e[0], reverse=descending) if own else stored:
+            self._count_read(entry[1])
+            yield entry
+
+    def _count_read(self, document: Document | None) -> None:
+        self.usage.read(0 if document is None else document.size)
+        self.usage.ranges(self.read_set.count)
+
+    # Writing
+
+    def insert(self, table: str, fields: Mapping[str, Any]) -> str:
+        """Add a document and return its id."""
+        try:
+            check_table_name(table)
+        except ValueError as error:
+            raise FunctionProblem(str(error)) from None
+        return self.insert_system(table, fields)
+
+    def insert_system(self, table: str, fields: Mapping[str, Any]) -> str:
+        """The same, for a table that may be the system's own."""
+        self._check_writable()
+        document_id = make_id(self._store.number_of(table), self._rng)
+        self._put(table, document_id, None, fields, self._creation_time)
+        # Documents of one transaction keep the order of their insertion.
+        self._creation_time += 2**-10
+        return document_id
+
+    def patch(self, document_id: object, changes: Mapping[str, Any]) -> None:
+        """Change some fields; one whose value is `UNDEFINED` is taken away."""
+        before = self._existing(document_id)
+        fields = {name: value for name, value in before.fields.items() if name[:1] != "_"}
+        fields.update(self._user_fields(changes, before))
+        kept = {name: value for name, value in fields.items() if value is not UNDEFINED}
+        self._put(before.table, before.document_id, before, kept, before.fields["_creationTime"])
+
+    def replace(self, document_id: object, fields: Mapping[str, Any]) -> None:
+        """Put other fields in place of all."""
+        before = self._existing(document_id)
+        new = self._user_fields(fields, before)
+        self._put(before.table, before.document_id, before, new, before.fields["_creationTime"])
+
+    def delete(self, document_id: object) -> None:
+        """Remove the document."""
+        before = self._existing(document_id)
+        self._write(before.document_id, before, None)
+
+    def _existing(self, document_id: object) -> Document:
+        self._check_writable()
+        before = self._find(document_id)
+        if before is None:
+            raise FunctionProblem(f"Update on nonexistent document ID {document_id}")
+        return before
+
+    @staticmethod
+    def _user_fields(fields: Mapping[str, Any], before: Document) -> dict[str, Any]:
+        """The fields without the system's, which may be given as they are."""
+        for name in ("_id", "_creationTime"):
+            if name in fields and fields[name] != before.fields[name]:
+                raise FunctionProblem(f"The system field {name} of a document can't be changed")
+        return {n: value for n, value in fields.items() if n not in ("_id", "_creationTime")}
+
+    def _put(
+        self,
+        table: str,
+        document_id: str,
+        before: Document | None,
+        fields: Mapping[str, Any],
+        creation_time: float,
+    ) -> None:
+        for name in fields:
+            if isinstance(name, str) and name.startswith("_"):
+                raise FunctionProblem(
+                    f"Field {name!r} starts with '_', which is the system's alone"
+                )
+        wire = encode(
+            {**fields, "_id": document_id, "_creationTime": creation_time},
+            root=table,
+            max_depth=MAX_DOCUMENT_NESTING,
+        )
+        document = Document.of(table, document_id, wire)
+        check_document(document.size)
+        try:
+            self._store.schema.check(table, document.fields, self._store.is_id)
+        except ValidationError as error:
+            raise FunctionProblem(str(error)) from None
+        self._write(document_id, before, document)
+
+    def _write(self, document_id: str, before: Document | None, after: Document | None) -> None:
+        first = self._written.get(document_id)
+        if first is not None:
+            before = first.before
+        self._written[document_id] = Write(before, after)
+        self.usage.written(len(self._written), 0 if after is None else after.size)
+
+    # Ending
+
+    def rollback_to(self, savepoint: dict[str, Write]) -> None:
+        """Undo the writes since `savepoint`."""
+        self._written = savepoint
+
+    def savepoint(self) -> dict[str, Write]:
+        """The writes so far."""
+        return dict(self._written)
+
+    def commit(self, ts: int, unapplied: Sequence[Commit] = ()) -> Commit:
+        """Validate against what was committed meanwhile; the writes, to be applied at `ts`.
+
+        Args:
+            unapplied: commits that will be applied before this one.
+
+        Raises:
+            Conflict: a commit since the snapshot touches what was read.
+        """
+        self._check_open()
+        for commit in chain(unapplied, self._store.commits_since(self.ts)):
+            if self.read_set.overlaps(commit):
+                raise Conflict
+        writes = [
+            write
+            for write in self._written.values()
+            if write.before is not None or write.after is not None
+        ]
+        return Commit.of(ts, writes, self._store.schema)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise FunctionProblem("The function has ended: ctx.db can't be used any more")
+
+    def _check_writable(self) -> None:
+        self._check_open()
+        if not self._writable:
+            raise FunctionProblem("A query can't write: use a mutation")
