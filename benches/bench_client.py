@@ -15,9 +15,9 @@ import pytest
 from msgspec import Raw
 
 from convex_async import ConvexClient, Subscription
-from convex_async.codec import decode_client_message, encode_message
 from convex_async.connection.driver import Driver
 from convex_async.protocol.client.client_protocol import ClientProtocol
+from convex_async.protocol.frames import decode_client_message, encode_message
 from convex_async.protocol.messages import (
     INITIAL_VERSION,
     Modification,

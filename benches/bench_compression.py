@@ -17,7 +17,8 @@ from aiohttp import WSMsgType, web
 
 from benches.payloads import messages
 from convex_async import ConvexClient
-from convex_async.codec import decode_client_message, encode, encode_message
+from convex_async.codec import encode
+from convex_async.protocol.frames import decode_client_message, encode_message
 from convex_async.protocol.messages import (
     INITIAL_VERSION,
     ModifyQuerySet,

@@ -40,6 +40,7 @@ CHILD = """
 import gc, sys
 from benches.payloads import RECORDED, transition
 from convex_async import codec
+from convex_async.protocol.frames import FrameDecoder
 gc.disable()
 what, name, calls = sys.argv[1], sys.argv[2], int(sys.argv[3])
 data = (RECORDED / f"{name}.json").read_bytes()
@@ -47,7 +48,7 @@ value = codec.decode(data)
 call, argument = {
     "decode": (codec.decode, data),
     "encode": (codec.encode, value),
-    "frame": (codec.FrameDecoder(limit=1 << 20).decode, transition(data)),
+    "frame": (FrameDecoder(limit=1 << 20).decode, transition(data)),
 }[what]
 for _ in range(calls):
     call(argument)

@@ -11,8 +11,8 @@ import msgspec
 import orjson
 
 from benches.payloads import changed, messages, shifted, transition, wire
-from convex_async import _codec
-from convex_async.codec import values as codec
+from convex_async import _codec, codec
+from convex_async.protocol.frames import FrameDecoder
 
 Ways = dict[str, Callable[[], object]]
 
@@ -99,7 +99,7 @@ def frames() -> dict[str, Ways]:
             "convex_async": lambda: codec.decode(decoder.decode(frame)[2][0][1].value),
         }
 
-    decoder = codec.FrameDecoder(limit=1 << 20)
+    decoder = FrameDecoder(limit=1 << 20)
     return {
         f"frame {name}": both(wire(value))
         for name, value in (("number", 1.0), ("message", messages(1)[0]), ("100", messages(100)))

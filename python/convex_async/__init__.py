@@ -1,33 +1,78 @@
-"""An asyncio-native client for Convex, with a Rust codec and an embedded local deployment."""
+"""An asyncio-native client for Convex, with a Rust codec and an embedded local deployment.
 
-from convex_async.client.convex_client import ConvexClient
-from convex_async.client.optimistic import OptimisticLocalStore
-from convex_async.client.subscription import Change, Result, Subscription
-from convex_async.client_base.pagination import Page, Paginator
-from convex_async.connection.state import ClientState
-from convex_async.errors import (
-    AuthError,
-    ClientClosedError,
-    CodecError,
-    ConnectionLostError,
-    ConvexClientError,
-    ConvexError,
-    FunctionError,
-    InvalidValueError,
-    LocalProtocolError,
-    OutboxError,
-    ProtocolError,
-    RemoteProtocolError,
-    RequestTimeoutError,
-    StorageError,
-    TransportError,
-    UnsupportedTypeError,
-)
-from convex_async.function_path import FunctionReference, api
-from convex_async.http.convex_http_client import ConvexHttpClient
-from convex_async.outbox.outbox import Outbox, OutboxEntry
-from convex_async.values import ConvexInt64, ConvexMap, ConvexSet, ConvexValue
+The names are resolved as they are first used (PEP 562): who wants the errors alone, or the codec,
+does not pay for the client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from convex_async.version import __version__
+
+if TYPE_CHECKING:
+    from convex_async.client.convex_client import ConvexClient
+    from convex_async.client.optimistic import OptimisticLocalStore
+    from convex_async.client.subscription import Subscription
+    from convex_async.client.updates import Change, Result
+    from convex_async.client_base.pagination import Page, Paginator
+    from convex_async.connection.state import ClientState
+    from convex_async.errors import (
+        AuthError,
+        ClientClosedError,
+        CodecError,
+        ConnectionLostError,
+        ConvexClientError,
+        ConvexError,
+        FunctionError,
+        InvalidValueError,
+        LocalProtocolError,
+        OutboxError,
+        ProtocolError,
+        RemoteProtocolError,
+        RequestTimeoutError,
+        StorageError,
+        TransportError,
+        UnsupportedTypeError,
+    )
+    from convex_async.function_path import FunctionReference, api
+    from convex_async.http.convex_http_client import ConvexHttpClient
+    from convex_async.outbox.file import OutboxEntry
+    from convex_async.outbox.outbox import Outbox
+    from convex_async.values import ConvexInt64, ConvexMap, ConvexSet, ConvexValue
+
+_NAMES = {
+    "client.convex_client": ["ConvexClient"],
+    "client.optimistic": ["OptimisticLocalStore"],
+    "client.subscription": ["Subscription"],
+    "client.updates": ["Change", "Result"],
+    "client_base.pagination": ["Page", "Paginator"],
+    "connection.state": ["ClientState"],
+    "errors": [
+        "AuthError",
+        "ClientClosedError",
+        "CodecError",
+        "ConnectionLostError",
+        "ConvexClientError",
+        "ConvexError",
+        "FunctionError",
+        "InvalidValueError",
+        "LocalProtocolError",
+        "OutboxError",
+        "ProtocolError",
+        "RemoteProtocolError",
+        "RequestTimeoutError",
+        "StorageError",
+        "TransportError",
+        "UnsupportedTypeError",
+    ],
+    "function_path": ["FunctionReference", "api"],
+    "http.convex_http_client": ["ConvexHttpClient"],
+    "outbox.file": ["OutboxEntry"],
+    "outbox.outbox": ["Outbox"],
+    "values": ["ConvexInt64", "ConvexMap", "ConvexSet", "ConvexValue"],
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "AuthError",
@@ -65,3 +110,18 @@ __all__ = [
     "__version__",
     "api",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value  # the next look-up is a plain one
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

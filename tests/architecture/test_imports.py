@@ -1,4 +1,4 @@
-"""Imports point one way: each room sees only those below it."""
+"""Imports point one way: each room sees only those below it on the ladder."""
 
 from __future__ import annotations
 
@@ -13,43 +13,68 @@ import convex_async
 
 PACKAGE = Path(convex_async.__file__).parent
 
-# From the ground up. A room sees itself and what is below it; rooms of one floor never see each
-# other.
-FLOORS: list[set[str]] = [
-    {"errors", "version", "api_reference", "alarm"},
-    {"values", "deployment", "place"},
-    {"protocol"},
-    {"typed"},
-    {"codec"},
-    {"transport", "environment", "function_logs"},
-    {"failures", "auth", "pagination", "files", "outbox"},
-    {"uploads", "downloads", "subscription", "calls", "optimistic"},
-    {"driver", "client_base"},
-    {"state"},
-    {"client", "http", "local"},
-    {"__init__"},
-    {"sync"},
-    {"cli"},
-]
-# Lines of a file. Most are half of it; `client.py` spells out its overloads.
+# From the top down. A room sees itself and what is below it; rooms of one rung never see each
+# other. Rooms that are still to be built have their place already.
+LADDER = """
+cli
+testing | sync
+reactive
+client | http | local
+connection
+client_base
+outbox | auth
+protocol
+codec | files
+telemetry | transport | codegen | values
+deployment | function_path | errors
+version
+"""
+# The same within `local`, whose `deployment` makes and ties all below it.
+LOCAL_LADDER = """
+deployment
+server | jobs | typescript
+engine
+context
+transactions
+store
+definitions | auth
+problems
+"""
+# Below it, `local` sees these alone: it is a server, and shares with the client only the wire.
+LOCAL_SEES = (
+    "protocol codec files telemetry transport values deployment function_path errors version"
+)
+# Lines of a file. Most are half of it.
 MAX_LINES = 600
 # Modules that import aiohttp as they are imported; whoever imports them is about to use it.
 AIOHTTP = {
-    "local.site",
-    "downloads",
-    "files",
-    "local.app",
+    "files.downloads",
+    "files.sources",
+    "files.uploads",
+    "local.auth.issuers",
     "local.deployment",
-    "local.draining",
-    "local.http_api",
-    "local.issuers",
-    "local.sync",
+    "local.server.app",
+    "local.server.draining",
+    "local.server.faulty_wire",
+    "local.server.http_api",
+    "local.server.http_bodies",
+    "local.server.site",
+    "local.server.storage_routes",
+    "local.server.sync_socket",
     "transport.http",
+    "transport.http_action",
     "transport.websocket",
-    "uploads",
 }
 
-ROOM_OF_PREFIX = {"http_": "http"}
+
+def rungs(ladder: str) -> dict[str, int]:
+    """Each room's rung, counted from the ground."""
+    lines = ladder.split("\n")[-2:0:-1]
+    return {room.strip(): rung for rung, line in enumerate(lines) for room in line.split("|")}
+
+
+RUNGS = rungs(LADDER)
+LOCAL_RUNGS = rungs(LOCAL_LADDER)
 
 
 def modules() -> list[Path]:
@@ -61,70 +86,125 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
-def room_of(name: str) -> str:
-    first = name.split(".")[0]
-    for prefix, room in ROOM_OF_PREFIX.items():
-        if first.startswith(prefix):
-            return room
-    return first
-
-
-def floor_of(room: str) -> int:
-    (floor,) = [number for number, rooms in enumerate(FLOORS) if room in rooms]
-    return floor
-
-
-def imports(path: Path, *, nested: bool) -> set[str]:
-    """The modules that a file imports, under `TYPE_CHECKING` left out."""
+def imports(tree: ast.AST, *, nested: bool = True) -> set[str]:
+    """The modules that a file imports, also for type checkers alone; `nested`: in functions too."""
     found: set[str] = set()
 
     def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            return
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not nested:
+            return
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) and not nested:
             return
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found.update(names if node.module == "convex_async" else names | {node.module})
+            found.update(module_of(node.module, alias.name) for alias in node.names)
         for child in ast.iter_child_nodes(node):
             visit(child)
 
-    visit(ast.parse(path.read_text()))
+    visit(tree)
     return found
 
 
-def own(module: str) -> str | None:
-    """The room of one of our modules; None for others, and for names within modules."""
-    if not module.startswith("convex_async"):
-        return None
-    name = module.removeprefix("convex_async").removeprefix(".")
-    path = PACKAGE / name.replace(".", "/")
-    if name and (path.with_suffix(".py").exists() or path.is_dir()):
-        return room_of(name)
-    # A name of the package itself, or of a module that is looked at anyway.
-    return "__init__" if "." not in name and name != "_codec" else None
+def module_of(module: str, name: str) -> str:
+    """What `from module import name` imports: a module of that name, or the module."""
+    if module.split(".")[0] != "convex_async":
+        return module
+    path = PACKAGE.parent.joinpath(*module.split("."), name)
+    exists = path.is_dir() or any(path.with_suffix(end).exists() for end in (".py", ".pyi"))
+    return f"{module}.{name}" if exists else module
+
+
+def own(module: str) -> list[str] | None:
+    """The names that lead to one of our modules; None for the extension and for others' modules."""
+    first, *rest = module.split(".")
+    return rest if first == "convex_async" and rest != ["_codec"] else None
+
+
+def offence(importer: str, imported: str) -> str | None:
+    """What is wrong with an import, or None. Both are dotted names below the package."""
+    room, *inner = importer.split(".")
+    seen, *seen_inner = imported.split(".")
+    if room == "__init__" or not imported:
+        # The command line is written as users write, by the public names.
+        return None if room in ("__init__", "cli") else "the package, which names everything"
+    if room == seen:
+        if room != "local" or not inner or not seen_inner:
+            return None
+        if inner[0] == seen_inner[0] or LOCAL_RUNGS[seen_inner[0]] < LOCAL_RUNGS[inner[0]]:
+            return None
+        return "a room of `local` that is not below"
+    if room == "local":
+        return None if seen in LOCAL_SEES.split() else "not for `local`"
+    if seen == "local":
+        return None if room in ("cli", "testing") else "`local` is for `cli` and `testing` alone"
+    return None if RUNGS[seen] < RUNGS[room] else "a room that is not below"
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_a_room_sees_only_what_is_below_it(path: Path) -> None:
-    room = room_of(name_of(path))
-    for module in imports(path, nested=True):
-        seen = own(module)
-        if seen is not None and seen != room:
-            assert floor_of(seen) < floor_of(room), f"{name_of(path)} imports {module}"
+    importer = name_of(path)
+    for module in imports(ast.parse(path.read_text())):
+        names = own(module)
+        if names is not None:
+            wrong = offence(importer, ".".join(names))
+            assert wrong is None, f"{importer} imports {module}: {wrong}"
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "protocol").glob("*.py")), ids=name_of)
+@pytest.mark.parametrize(
+    ("importer", "imported"),
+    [
+        ("auth.tokens", "connection.driver"),
+        ("auth.tokens", "outbox.file"),
+        ("local.store.store", "local.engine.engine"),
+        ("local.jobs.crons", "local.server.app"),
+        ("local.engine.engine", "client.updates"),
+        ("client.updates", "local.deployment"),
+        ("client.updates", ""),
+    ],
+)
+def test_an_import_up_the_ladder_is_told(importer: str, imported: str) -> None:
+    assert offence(importer, imported) is not None
+
+
+def test_imports_for_type_checkers_are_read() -> None:
+    source = "if TYPE_CHECKING:\n    from convex_async.local.deployment import LocalDeployment\n"
+    assert imports(ast.parse(source)) == {"convex_async.local.deployment"}
+
+
+def test_no_import_leads_back() -> None:
+    """Also within a room, where the ladder says nothing."""
+    graph = {name_of(path): edges(path) for path in modules()}
+    done: set[str] = set()
+
+    def visit(name: str, trail: list[str]) -> None:
+        assert name not in trail, f"a circle: {' -> '.join([*trail, name])}"
+        if name not in done:
+            for following in sorted(graph.get(name, ())):
+                visit(following, [*trail, name])
+            done.add(name)
+
+    for name in graph:
+        visit(name, [])
+
+
+def edges(path: Path) -> set[str]:
+    own_names = {
+        ".".join(names) for module in imports(ast.parse(path.read_text())) if (names := own(module))
+    }
+    return own_names - {name_of(path)}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "protocol").rglob("*.py")), ids=name_of)
 def test_the_core_is_pure(path: Path) -> None:
     banned = {"asyncio", "time", "random", "uuid", "socket", "logging", "aiohttp", "threading"}
-    assert not {module.split(".")[0] for module in imports(path, nested=True)} & banned
+    assert not {module.split(".")[0] for module in imports(ast.parse(path.read_text()))} & banned
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_only_the_edges_name_aiohttp(path: Path) -> None:
-    names_it = any(module.split(".")[0] == "aiohttp" for module in imports(path, nested=False))
+    found = imports(ast.parse(path.read_text()), nested=False)
+    names_it = any(module.split(".")[0] == "aiohttp" for module in found)
     assert not names_it or name_of(path) in AIOHTTP
 
 
@@ -133,11 +213,13 @@ def test_files_hold_one_idea(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MAX_LINES
 
 
-def test_only_the_codec_imports_the_extension() -> None:
+def test_only_the_codec_and_frames_import_the_extension() -> None:
     importers = {
-        name_of(path) for path in modules() if "convex_async._codec" in imports(path, nested=True)
+        name_of(path)
+        for path in modules()
+        if "convex_async._codec" in imports(ast.parse(path.read_text()))
     }
-    assert importers == {"codec"}
+    assert importers <= {"codec.diff", "codec.shared", "codec.values", "protocol.frames"}
 
 
 def test_importing_the_package_imports_no_aiohttp_and_starts_nothing() -> None:

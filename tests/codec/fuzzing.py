@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from convex_async.codec import values as codec
+from convex_async import codec
 from convex_async.errors import InvalidValueError
 from tests.codec import oracle
 

@@ -18,8 +18,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from convex_async import _codec
-from convex_async.codec import values as codec
+from convex_async import _codec, codec
 from convex_async.errors import CodecError
 from tests.codec import random_frames
 from tests.codec.random_values import damaged, document, respelled

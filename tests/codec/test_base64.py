@@ -8,7 +8,7 @@ from base64 import b64encode
 
 import pytest
 
-from convex_async.codec import values as codec
+from convex_async import codec
 from convex_async.errors import InvalidValueError
 from tests.codec import oracle
 

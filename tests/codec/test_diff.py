@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convex_async.codec import values as codec
+from convex_async import codec
 from convex_async.errors import InvalidValueError
 from convex_async.values import ConvexInt64
 from tests.codec import oracle

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from convex_async.codec import values as codec
+from convex_async import codec
 from convex_async.errors import CodecError, InvalidValueError
 from tests.codec import oracle
 from tests.codec.random_values import damaged, document, respelled

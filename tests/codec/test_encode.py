@@ -16,7 +16,7 @@ import numpy as np
 import pydantic
 import pytest
 
-from convex_async.codec import values as codec
+from convex_async import codec
 from convex_async.errors import CodecError, InvalidValueError, UnsupportedTypeError
 from convex_async.values import ConvexInt64, ConvexMap, ConvexSet
 from tests.codec import oracle

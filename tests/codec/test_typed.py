@@ -9,7 +9,7 @@ import msgspec
 import pydantic
 import pytest
 
-from convex_async.codec import values as codec
+from convex_async import codec
 from convex_async.errors import CodecError, InvalidValueError
 from convex_async.values import ConvexInt64
 

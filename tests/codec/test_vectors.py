@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from convex_async.codec import values as codec
-from convex_async.deployment.url import canonical_path
+from convex_async import codec
 from convex_async.errors import CodecError
+from convex_async.function_path import canonical_path
 from tests.codec import oracle
 from tests.codec.cases import VECTORS, cases, evaluate, untag, wire
 

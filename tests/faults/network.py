@@ -13,14 +13,14 @@ from random import Random
 import msgspec
 
 from convex_async import TransportError
-from convex_async.codec import decode_client_message, encode_message
-from convex_async.protocol.server.server_protocol import (
+from convex_async.protocol.frames import decode_client_message, encode_message
+from convex_async.protocol.server.server_protocol import ServerProtocol
+from convex_async.protocol.server.work import (
     Outcome,
     Returned,
     RunAction,
     RunMutation,
     RunQueries,
-    ServerProtocol,
     Verify,
     Work,
 )

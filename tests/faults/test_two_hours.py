@@ -118,8 +118,8 @@ def test_two_hours_of_drops(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
             "convex_async.transport.websocket.WebSocketConnector",
             lambda *args, **options: day.network.connect,
         )
-        monkeypatch.setattr("convex_async.driver.random", day.rng)
-        monkeypatch.setattr("convex_async.auth.random", day.rng)
+        monkeypatch.setattr("convex_async.connection.driver.random", day.rng)
+        monkeypatch.setattr("convex_async.auth.tokens.random", day.rng)
         async with day.client:
             failures = await day.pass_by()
             await day.check()

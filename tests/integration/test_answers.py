@@ -9,7 +9,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
 from convex_async import CodecError, ConvexClient, TransportError
-from convex_async.codec import decode_client_message, encode_message
+from convex_async.protocol.frames import decode_client_message, encode_message
 from convex_async.protocol.messages import (
     Action,
     Add,

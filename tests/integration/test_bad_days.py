@@ -270,8 +270,8 @@ async def test_a_token_is_renewed_before_it_ends(deployment: LocalDeployment) ->
 async def test_a_fetcher_that_hangs_is_given_up_and_asked_again_one_at_a_time(
     deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convex_async.auth.FETCH_TIMEOUT", 0.05)
-    monkeypatch.setattr("convex_async.auth.FETCH_BACKOFF_INITIAL", 0.01)
+    monkeypatch.setattr("convex_async.auth.tokens.FETCH_TIMEOUT", 0.05)
+    monkeypatch.setattr("convex_async.auth.tokens.FETCH_BACKOFF_INITIAL", 0.01)
     running, fetched = 0, 0
 
     async def fetch(*, force_refresh: bool) -> str | None:
@@ -293,7 +293,7 @@ async def test_a_fetcher_that_hangs_is_given_up_and_asked_again_one_at_a_time(
 async def test_a_fetcher_that_raises_is_tried_again(
     deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convex_async.auth.FETCH_BACKOFF_INITIAL", 0.01)
+    monkeypatch.setattr("convex_async.auth.tokens.FETCH_BACKOFF_INITIAL", 0.01)
     tries = 0
 
     async def fetch(*, force_refresh: bool) -> str | None:

@@ -12,8 +12,8 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
 from convex_async import ConvexClient
-from convex_async.codec import decode_client_message, encode_message
 from convex_async.local import Functions, LocalDeployment, define_schema, define_table, v
+from convex_async.protocol.frames import decode_client_message, encode_message
 from convex_async.protocol.messages import Action, ModifyQuerySet
 from tests.protocol.wire import Server, action_succeeded, updated
 

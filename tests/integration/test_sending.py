@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from convex_async import ConvexClient, RequestTimeoutError
-from convex_async.codec import decode_client_message
 from convex_async.connection.driver import Driver
 from convex_async.protocol.client.client_protocol import ClientProtocol
+from convex_async.protocol.frames import decode_client_message
 from convex_async.protocol.messages import ClientMessage
 from convex_async.transport.base import ConnectionClosed
 
@@ -61,7 +61,7 @@ async def wired(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wired]:
     def driver(core: ClientProtocol, _connect: object, **options: Any) -> Driver:
         return Driver(core, connect, **options)
 
-    monkeypatch.setattr("convex_async.client.Driver", driver)
+    monkeypatch.setattr("convex_async.client.convex_client.Driver", driver)
     async with ConvexClient("http://127.0.0.1:1", close_timeout=0) as client:
         await client.connect()
         await turns(1)

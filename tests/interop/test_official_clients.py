@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from convex_async.codec import same
+from convex_async.codec.diff import same
 from convex_async.local import LocalDeployment
 from tests.interop.backend import make_functions
 from tests.interop.official import ABSENT, Failed, Peer, npm, patiently, pypi, rust, started

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from convex_async.auth.credentials import admin_credential
-from convex_async.codec import encode_arguments, encode_message
-from convex_async.deployment.url import canonical_path
+from convex_async.codec import encode_arguments
+from convex_async.function_path import canonical_path
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.identity import ANONYMOUS, Credential
+from convex_async.protocol.frames import encode_message
 from convex_async.protocol.messages import ClientMessage
 from tests.interop.official import need
 from tests.protocol.wire import Server, succeeded, updated

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from convex_async.codec import decode, encode_arguments
-from convex_async.local.context.context import Identity
+from convex_async.local.auth.identity import Identity
 from convex_async.local.definitions.functions import Functions
 from convex_async.local.engine.engine import Engine
+from convex_async.local.jobs.jobs import Jobs
 from convex_async.local.transactions.outcome import Failure
 
 ADMIN = Identity(is_admin=True)
@@ -20,10 +21,12 @@ ADMIN = Identity(is_admin=True)
 @asynccontextmanager
 async def running(functions: Functions, path: Path | None = None) -> AsyncIterator[Engine]:
     engine = Engine(functions, path=path)
-    await engine.start()
+    jobs = Jobs(engine)
+    await jobs.start()
     try:
         yield engine
     finally:
+        await jobs.close()
         await engine.close()
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from convex_async import ConvexInt64
 from convex_async.local import define_schema, define_table, v
-from convex_async.local.context.query import Pages, Query
+from convex_async.local.context.cursors import Pages
+from convex_async.local.context.query import Query
 from convex_async.local.store.index_key import UNDEFINED
 from convex_async.local.store.store import Store
 from convex_async.local.transactions.transaction import Transaction

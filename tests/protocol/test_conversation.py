@@ -11,8 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from convex_async.deployment.url import FunctionPath
-from convex_async.protocol.client.client_protocol import ClientProtocol, Offline, Online
+from convex_async.function_path import FunctionPath
+from convex_async.protocol.client.client_protocol import ClientProtocol
+from convex_async.protocol.client.connection import Offline, Online
 from convex_async.protocol.client.events import (
     CloseConnection,
     RequestSettled,
@@ -21,21 +22,22 @@ from convex_async.protocol.client.events import (
 )
 from convex_async.protocol.client.identity import ANONYMOUS, Credential
 from convex_async.protocol.client.overlay import OptimisticUpdate, Overlay
-from convex_async.protocol.client.query_set import QueryValue, Subscriber
-from convex_async.protocol.client.requests import Lost, RequestId, Succeeded
+from convex_async.protocol.client.query_set import Subscriber
+from convex_async.protocol.client.requests import RequestId
 from convex_async.protocol.messages import (
     ActionResponse,
     ClientMessage,
     MutationResponse,
     ServerMessage,
 )
-from convex_async.protocol.server.server_protocol import (
+from convex_async.protocol.results import Lost, QueryValue, Succeeded
+from convex_async.protocol.server.server_protocol import ServerProtocol
+from convex_async.protocol.server.work import (
     Outcome,
     Returned,
     RunAction,
     RunMutation,
     RunQueries,
-    ServerProtocol,
     Verify,
     Work,
 )

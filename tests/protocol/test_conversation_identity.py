@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
-from convex_async.protocol.client.client_protocol import Halted
+from convex_async.protocol.client.connection import Halted
 from convex_async.protocol.client.events import (
     CloseConnection,
     IdentityRefused,
@@ -18,7 +18,7 @@ from convex_async.protocol.client.events import (
 from convex_async.protocol.client.identity import Credential, Refused, Waiting
 from convex_async.protocol.client.requests import RequestId
 from convex_async.protocol.messages import AuthError, Connect
-from convex_async.protocol.server.server_protocol import Verify, Work
+from convex_async.protocol.server.work import Verify, Work
 from tests.protocol.test_conversation import COUNTERS, SESSION, USERS, Conversation
 from tests.soak import SOAK
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.http.conftest import ScriptedDeployment
-from tests.protocol.test_client import Session
+from tests.protocol.client.test_client_protocol import Session
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from convex_async import ConvexClient
-from convex_async.auth.credentials import REFRESH_LEEWAY, refresh_delay
+from convex_async.auth.tokens import REFRESH_LEEWAY, refresh_delay
 from convex_async.local import LocalDeployment
-from convex_async.protocol.client.client_protocol import Online
+from convex_async.protocol.client.connection import Online
 from convex_async.protocol.client.events import CloseConnection, IdentityRefused, TokenNeeded
 from convex_async.protocol.client.identity import ANONYMOUS, Credential
 from convex_async.protocol.messages import Authenticate, AuthError
-from tests.protocol.test_client import ALICE, BOB, SEND, Session, kinds
+from tests.protocol.client.test_client_protocol import ALICE, BOB, SEND, Session, kinds
 
 
 @pytest.mark.parametrize("cached", [True, False], ids=["renewing", "first"])
@@ -23,7 +23,7 @@ async def test_trap_14_a_fetcher_that_raises_is_asked_again(
     deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch, cached: bool
 ) -> None:
     """An exception of the fetcher is no token yet; the client does not stay without one."""
-    monkeypatch.setattr("convex_async.auth.FETCH_BACKOFF_INITIAL", 0.01)
+    monkeypatch.setattr("convex_async.auth.tokens.FETCH_BACKOFF_INITIAL", 0.01)
     answers = ["a.bad.token", None, "ada"] if cached else [None, "ada"]
 
     async def fetch(*, force_refresh: bool) -> str | None:

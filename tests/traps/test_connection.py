@@ -10,15 +10,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from convex_async import ConvexClient
-from convex_async.codec import FrameDecoder, encode_message
 from convex_async.deployment.url import DeploymentUrl
 from convex_async.local import LocalDeployment
 from convex_async.local.server.client_version import client_version
-from convex_async.protocol.client.client_protocol import ClientProtocol, Offline
+from convex_async.protocol.client.client_protocol import ClientProtocol
+from convex_async.protocol.client.connection import Offline
 from convex_async.protocol.client.events import CloseConnection
+from convex_async.protocol.frames import FrameDecoder, encode_message
 from convex_async.protocol.messages import Ping, TransitionChunk
 from convex_async.version import CLIENT_HEADER
-from tests.protocol.test_client import SEND, Session, retry_delay
+from tests.protocol.client.test_client_protocol import SEND, Session, retry_delay
 from tests.protocol.wire import Server, succeeded, updated
 
 PING_INTERVAL = 15.0

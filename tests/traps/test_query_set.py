@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from convex_async.protocol.client.client_protocol import Online
+from convex_async.protocol.client.connection import Online
 from convex_async.protocol.client.events import IdentityConfirmed, ResultsChanged
 from convex_async.protocol.messages import Add, ClientMessage, ModifyQuerySet, QueryRemoved, Remove
-from tests.protocol.test_client import ALICE, OTHER, PATH, SEND, Session, seen, settled
+from tests.protocol.client.test_client_protocol import (
+    ALICE,
+    OTHER,
+    PATH,
+    SEND,
+    Session,
+    seen,
+    settled,
+)
 from tests.protocol.wire import failed, succeeded, updated
 
 

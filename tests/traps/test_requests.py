@@ -8,11 +8,11 @@ import pytest
 
 from convex_async import ClientClosedError, ConvexClient, RemoteProtocolError
 from convex_async.local import LocalDeployment
-from convex_async.protocol.client.client_protocol import Online
+from convex_async.protocol.client.connection import Online
 from convex_async.protocol.client.events import RequestSettled, ResultsChanged
-from convex_async.protocol.client.requests import Lost, Succeeded
 from convex_async.protocol.messages import Action, Authenticate, ClientMessage, Mutation
-from tests.protocol.test_client import ALICE, BOB, PATH, SEND, Session, settled
+from convex_async.protocol.results import Lost, Succeeded
+from tests.protocol.client.test_client_protocol import ALICE, BOB, PATH, SEND, Session, settled
 from tests.protocol.wire import action_succeeded, succeeded, updated
 
 # A socket with more unanswered requests than this is closed by the deployment.

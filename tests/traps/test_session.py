@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from convex_async import ConvexClient, OutboxError
-from convex_async.codec import encode_message
 from convex_async.local import LocalDeployment
 from convex_async.outbox.outbox import Outbox
+from convex_async.protocol.frames import encode_message
 from convex_async.protocol.messages import ClientMessage, Connect, Ping, parse_timestamp
-from tests.protocol.test_client import ALICE, SEND, Session, kinds
+from tests.protocol.client.test_client_protocol import ALICE, SEND, Session, kinds
 from tests.protocol.wire import succeeded
 
 URL = "https://happy-animal-123.convex.cloud"

@@ -10,11 +10,12 @@ import pytest
 
 from convex_async import ConvexClient, ConvexError, ConvexInt64, FunctionError, InvalidValueError
 from convex_async.client_base.answers import value_or_raise
-from convex_async.codec import decode_server_message, encode_arguments, encode_message
-from convex_async.deployment.url import FunctionPath
+from convex_async.codec import encode_arguments
+from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.events import ResultsChanged
+from convex_async.protocol.frames import decode_server_message, encode_message
 from convex_async.protocol.messages import Transition, parse_timestamp
-from tests.protocol.test_client import PATH, SEND, Session, settled
+from tests.protocol.client.test_client_protocol import PATH, SEND, Session, settled
 from tests.protocol.wire import Server, failed, mutation_failed, succeeded
 
 

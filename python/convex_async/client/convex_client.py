@@ -11,17 +11,18 @@ from collections.abc import AsyncGenerator, Coroutine, Mapping
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-from convex_async.auth.credentials import Auth, TokenFetcher, admin_credential, user_credential
+from convex_async.auth.credentials import admin_credential, user_credential
+from convex_async.auth.tokens import Auth, TokenFetcher
 from convex_async.client.optimistic import OptimisticUpdate, check, over_wire, same_value
-from convex_async.client.subscription import Mailbox, Subscription
+from convex_async.client.subscription import Subscription
 from convex_async.client_base.answers import value_or_raise
 from convex_async.client_base.base import ClientBase
 from convex_async.client_base.home_loop import Place
 from convex_async.codec.values import encode_arguments
 from convex_async.connection.driver import Driver
+from convex_async.connection.mailbox import Mailbox
 from convex_async.connection.state import ClientState, state_of
 from convex_async.deployment.environment import deployment_url
-from convex_async.deployment.url import FunctionPath, canonical_path
 from convex_async.errors import (
     AuthError,
     ClientClosedError,
@@ -29,7 +30,7 @@ from convex_async.errors import (
     Outcome,
     RequestTimeoutError,
 )
-from convex_async.function_path import FunctionReference
+from convex_async.function_path import FunctionPath, FunctionReference, canonical_path
 from convex_async.outbox.outbox import Outbox
 from convex_async.protocol.client import overlay
 from convex_async.protocol.client.client_protocol import ClientProtocol

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar, overload
 
-from convex_async.codec.values import decode, encode, encode_arguments, same
-from convex_async.deployment.url import canonical_path
+from convex_async.codec.diff import same
+from convex_async.codec.values import decode, encode, encode_arguments
 from convex_async.errors import CodecError, LocalProtocolError
-from convex_async.function_path import FunctionReference
+from convex_async.function_path import FunctionReference, canonical_path
 from convex_async.protocol.client import overlay
 
 T = TypeVar("T")

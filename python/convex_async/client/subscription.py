@@ -3,123 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
-from msgspec import Struct
-
+from convex_async.client.updates import Change, Result
 from convex_async.client_base.answers import function_error, value_or_raise
-from convex_async.codec import values as codec
-from convex_async.deployment.url import FunctionPath
-from convex_async.errors import ConvexClientError, FunctionError, LocalProtocolError
-from convex_async.protocol.client.query_set import QueryFailure, QueryResult, Subscriber
+from convex_async.codec.diff import ListDiffer
+from convex_async.codec.values import to_plain_json
+from convex_async.connection.mailbox import Mailbox
+from convex_async.errors import LocalProtocolError
+from convex_async.function_path import FunctionPath
+from convex_async.protocol.client.query_set import Subscriber
+from convex_async.protocol.results import QueryFailure, QueryResult
 
 T = TypeVar("T")
-
-
-class Mailbox:
-    """What the driver delivers into, and one consumer waits at.
-
-    The newest result wins: a slow consumer costs one slot. With a `buffer`, every state is kept,
-    up to that many.
-
-    Attributes:
-        result: the newest result, None while loading.
-        ts: its time, ns since the epoch.
-        error: why no more results come: the client was closed, or the token refused.
-    """
-
-    __slots__ = ("_waiter", "buffer", "error", "overflowed", "result", "states", "ts")
-
-    def __init__(self, buffer: int | None = None) -> None:
-        self.result: QueryResult | None = None
-        self.ts = 0
-        self.error: ConvexClientError | None = None
-        self.buffer = buffer
-        self.states: deque[tuple[int, QueryResult]] | None = None if buffer is None else deque()
-        self.overflowed = False
-        self._waiter: asyncio.Future[None] | None = None
-
-    def deliver(self, result: QueryResult, ts: int) -> None:
-        """A newer result; whoever waits wakes."""
-        self.result, self.ts = result, ts
-        if self.states is not None and self.buffer is not None:
-            if len(self.states) >= self.buffer:
-                self.states.clear()
-                self.overflowed = True
-            self.states.append((ts, result))
-        self._wake()
-
-    def fail(self, error: ConvexClientError) -> None:
-        """No results come before `recover`, or ever; whoever waits is told."""
-        self.error = error
-        self._wake()
-
-    def recover(self) -> None:
-        """Results come again."""
-        self.error = None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def changed(self) -> None:
-        """Wait for a delivery or an error.
-
-        Raises:
-            LocalProtocolError: another task waits already.
-        """
-        if self._waiter is not None:
-            raise LocalProtocolError(
-                "another task is waiting for this subscription; subscribe again instead, "
-                "which costs no second query on the deployment"
-            )
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-
-class Result(Struct, Generic[T], frozen=True):
-    """One state of a query, a failure being data too.
-
-    Attributes:
-        value: the value; None if the query failed.
-        error: the failure, or None.
-        log_lines: what the run logged; empty where the deployment redacts it.
-        ts: the deployment's time of the state, ns since the epoch.
-    """
-
-    value: T | None
-    error: FunctionError | None
-    log_lines: list[str]
-    ts: int
-
-
-class Change(Struct, frozen=True):
-    """What changed in a list of documents since the last change this consumer got.
-
-    Attributes:
-        inserted: documents whose key is new, in the order of the list.
-        updated: documents that differ from what they were, in the order of the list.
-        deleted: the last value of each document that is gone, by its key.
-        moved: the keys of documents that keep their value at another place among the others.
-        ts: the deployment's time of the state, ns since the epoch.
-    """
-
-    inserted: list[dict[str, Any]]
-    updated: list[dict[str, Any]]
-    deleted: dict[Any, dict[str, Any]]
-    moved: list[Any]
-    ts: int
-    _wire: bytes
-    _type: Any
-
-    def value(self) -> Any:
-        """The whole result, decoded when asked for."""
-        return codec.decode(self._wire, type=self._type)
 
 
 class Subscription(Generic[T]):
@@ -229,7 +126,7 @@ class Subscription(Generic[T]):
             ConvexError, FunctionError: the query fails.
         """
         while (found := await self._next()) is not None:
-            yield codec.to_plain_json(self._wire(found[0]))
+            yield to_plain_json(self._wire(found[0]))
 
     async def changes(
         self, key: str = "_id", at: tuple[str, ...] = ()
@@ -246,7 +143,7 @@ class Subscription(Generic[T]):
             TypeError: the result is not a list of documents with distinct keys.
             ConvexError, FunctionError: the query fails.
         """
-        differ = codec.ListDiffer(key=key, at=at)
+        differ = ListDiffer(key=key, at=at)
         first = True
         seen: QueryResult | None = None
         while True:

@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from convex_async.codec.values import decode
-from convex_async.deployment.url import FunctionPath
 from convex_async.errors import CodecError, ConnectionLostError, ConvexError, FunctionError
-from convex_async.protocol.client.query_set import QueryFailure, QueryResult, QueryValue
-from convex_async.protocol.client.requests import Answer, Failed, Lost, Succeeded
+from convex_async.function_path import FunctionPath
+from convex_async.protocol.results import (
+    Answer,
+    Failed,
+    Lost,
+    QueryFailure,
+    QueryResult,
+    QueryValue,
+    Succeeded,
+)
 
 
 def value_or_raise(path: FunctionPath, answer: QueryResult | Answer, type: Any) -> Any:

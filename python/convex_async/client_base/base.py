@@ -303,7 +303,7 @@ class ClientBase(ABC):
             TransportError, RequestTimeoutError: with `.outcome`. A status of 400 or more is an
                 answer, and raises nothing.
         """
-        from convex_async.transport.http import open_http_action
+        from convex_async.transport.http_action import open_http_action
 
         return open_http_action(
             self._http_session(),

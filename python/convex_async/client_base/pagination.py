@@ -9,9 +9,8 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar, overload
 
 import msgspec
 
-from convex_async.codec import values as codec
-from convex_async.deployment.url import canonical_path
-from convex_async.function_path import FunctionReference
+from convex_async import codec
+from convex_async.function_path import FunctionReference, canonical_path
 
 T = TypeVar("T")
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 
 from convex_async.auth.credentials import user_of
-from convex_async.deployment.url import FunctionPath
 from convex_async.errors import (
     AuthError,
     ClientClosedError,
@@ -14,11 +13,14 @@ from convex_async.errors import (
     OutboxError,
     Outcome,
 )
+from convex_async.function_path import FunctionPath
 from convex_async.outbox.outbox import Outbox
-from convex_async.protocol.client.client_protocol import ClientProtocol, Online
+from convex_async.protocol.client.client_protocol import ClientProtocol
+from convex_async.protocol.client.connection import Online
 from convex_async.protocol.client.identity import Credential
 from convex_async.protocol.client.overlay import OptimisticUpdate
-from convex_async.protocol.client.requests import Answer, Failed, Kind, RequestId
+from convex_async.protocol.client.requests import Kind, RequestId
+from convex_async.protocol.results import Answer, Failed
 
 logger = logging.getLogger("convex_async")
 

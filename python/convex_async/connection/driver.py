@@ -10,12 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
-from convex_async.auth.credentials import TokenFetcher, TokenSource
-from convex_async.client.subscription import Mailbox
-from convex_async.codec.values import FrameDecoder, encode_message
+from convex_async.auth.tokens import TokenFetcher, TokenSource
 from convex_async.connection.alarm import Alarm
 from convex_async.connection.callers import Calls
-from convex_async.deployment.url import FunctionPath
+from convex_async.connection.mailbox import Mailbox
 from convex_async.errors import (
     AuthError,
     ClientClosedError,
@@ -25,8 +23,10 @@ from convex_async.errors import (
     RemoteProtocolError,
     TransportError,
 )
+from convex_async.function_path import FunctionPath
 from convex_async.outbox.outbox import Outbox
-from convex_async.protocol.client.client_protocol import ClientProtocol, Offline, Online
+from convex_async.protocol.client.client_protocol import ClientProtocol
+from convex_async.protocol.client.connection import Offline, Online
 from convex_async.protocol.client.events import (
     CloseConnection,
     Event,
@@ -43,7 +43,9 @@ from convex_async.protocol.client.events import (
 from convex_async.protocol.client.identity import Credential
 from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.query_set import Subscriber
-from convex_async.protocol.client.requests import Answer, Kind, RequestId
+from convex_async.protocol.client.requests import Kind, RequestId
+from convex_async.protocol.frames import FrameDecoder, encode_message
+from convex_async.protocol.results import Answer
 from convex_async.telemetry.function_logs import log_function_lines, show_function_logs
 from convex_async.transport.base import ConnectionClosed, Connector, Transport
 

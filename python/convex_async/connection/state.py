@@ -7,13 +7,8 @@ from typing import Literal, TypeAlias, assert_never
 from msgspec import Struct
 
 from convex_async.connection.driver import Driver
-from convex_async.protocol.client.client_protocol import (
-    ClientProtocol,
-    Closing,
-    Halted,
-    Offline,
-    Online,
-)
+from convex_async.protocol.client.client_protocol import ClientProtocol
+from convex_async.protocol.client.connection import Closing, Halted, Offline, Online
 from convex_async.protocol.client.identity import (
     ANONYMOUS,
     Confirmed,

@@ -3,60 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import NewType
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from convex_async.function_path import FunctionReference
-
-FunctionPath = NewType("FunctionPath", str)
-"""A function path in canonical form: `module:function`, no `.js`."""
-
-# convex-backend crates/common/src/components and sync_types: a module segment, at most 64 bytes.
-_SEGMENT = re.compile(r"[A-Za-z0-9_.]*[A-Za-z0-9][A-Za-z0-9_.]*", re.ASCII)
-_IDENTIFIER = re.compile(r"(?=_*[A-Za-z0-9])[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_NAME_LIMIT = 64
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1|.*\.localhost")
-
-
-def canonical_path(path: str | FunctionReference) -> FunctionPath:
-    """The one spelling of a function path: `messages`, `messages.js:default` -> `messages:default`.
-
-    Raises:
-        ValueError: the deployment would not parse the path, and would end the session over it.
-        TypeError: the path is not a string.
-
-    Source: convex-js src/server/... `canonicalizeUdfPath`; convex-backend `CanonicalizedUdfPath`.
-    """
-    if isinstance(path, FunctionReference):
-        path = str(path)
-    if not isinstance(path, str):
-        raise TypeError(f"a function path is a string such as 'tasks:list', not {path!r}")
-    return _canonical(path)
-
-
-@lru_cache(maxsize=1024)
-def _canonical(path: str) -> FunctionPath:
-    module, colon, function = path.rpartition(":")
-    if not colon:
-        module, function = path, "default"
-    module = module.removesuffix(".js")
-    segments = module.split("/")
-    for segment in segments:
-        if not _SEGMENT.fullmatch(segment) or len(segment) > _NAME_LIMIT - 3:
-            raise ValueError(
-                f"{path!r} is not a function path: the module name {module!r} may hold letters, "
-                "digits, '_' and '/', as in 'tasks:list' or 'admin/users:get'"
-            )
-    if "." in segments[-1]:
-        raise ValueError(f"{path!r} is not a function path: leave out the file's extension")
-    if not _IDENTIFIER.fullmatch(function) or len(function) > _NAME_LIMIT:
-        raise ValueError(
-            f"{path!r} is not a function path: {function!r} is not the name of a function"
-        )
-    return FunctionPath(f"{module}:{function}")
 
 
 def is_secure(url: str) -> bool:

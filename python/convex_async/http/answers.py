@@ -9,10 +9,15 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
-from convex_async.errors import RemoteProtocolError
-from convex_async.protocol.client.remote import present, split_request_id
-from convex_async.protocol.client.requests import Failed, Succeeded
+from convex_async.errors import (
+    AuthError,
+    ConvexClientError,
+    RemoteProtocolError,
+    TransportError,
+)
 from convex_async.protocol.messages import ABSENT, WireTimestamp, parse_timestamp
+from convex_async.protocol.results import Failed, Succeeded, present, split_request_id
+from convex_async.transport.http import HttpAnswer, refusal_text
 
 
 class _FunctionAnswer(msgspec.Struct, rename="camel"):
@@ -91,3 +96,34 @@ def deprecation(headers: Mapping[str, str]) -> str | None:
     state = headers.get("x-convex-deprecation-state")
     message = headers.get("x-convex-deprecation-message")
     return f"{state}: {message}" if state and message else None
+
+
+# Refusals of a credential that come with status 400 (convex-backend crates/local_backend).
+CREDENTIAL_CODES = frozenset({"InvalidHeaderFailure", "InvalidAdminKey", "HeaderParseFailure"})
+
+
+def refusal(answer: HttpAnswer, what: str) -> ConvexClientError:
+    """The error that an answer other than a function's stands for.
+
+    Args:
+        what: what was asked for, such as the function path.
+
+    Source: convex-backend crates/errors, the HTTP status of each category.
+    """
+    code, message = refusal_text(answer)
+    status = answer.status
+    text = f"{what}: the deployment answered with HTTP status {status}{_colon(code, message)}"
+    if status in (401, 403) or code in CREDENTIAL_CODES:
+        return AuthError(text)
+    # Overloaded, rate limited and the like come before a function runs, or take its commit back.
+    if status in (421, 425, 429) or (status == 503 and code is not None):
+        return TransportError(text, outcome="not_sent")
+    if status == 408 or status >= 500:
+        return TransportError(text, outcome="unknown")
+    if 300 <= status < 400:
+        return RemoteProtocolError(f"{text}; a redirect is not followed: is the URL right?")
+    return RemoteProtocolError(text)
+
+
+def _colon(code: str | None, message: str) -> str:
+    return "".join(f": {part}" for part in (code, message) if part)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from convex_async.auth.credentials import authorization
 from convex_async.client_base.answers import value_or_raise
-from convex_async.deployment.url import FunctionPath
 from convex_async.errors import AuthError, ConvexClientError, TransportError
+from convex_async.function_path import FunctionPath
 from convex_async.http.answers import deprecation, function_answer, retry_after, timestamp
 from convex_async.http.connection import HttpConnection
-from convex_async.http.identity import HttpIdentity, authorization
+from convex_async.http.identity import HttpIdentity
 from convex_async.protocol.client.identity import ANONYMOUS
 from convex_async.protocol.messages import WireTimestamp
 from convex_async.telemetry.function_logs import log_function_lines
@@ -96,7 +97,8 @@ class HttpCalls:
 
     async def latest_timestamp(self, timeout: float | None) -> WireTimestamp:
         """The deployment's present moment."""
-        from convex_async.transport.http import Attempt, post, refusal
+        from convex_async.http.answers import refusal
+        from convex_async.transport.http import Attempt, post
 
         attempt = Attempt()
         async with self._connection.limit("query_ts", timeout, attempt):
@@ -114,7 +116,7 @@ class HttpCalls:
     async def _patiently(
         self, call: Call, attempt: Attempt, limit: asyncio.Timeout, ts: WireTimestamp | None
     ) -> HttpAnswer:
-        from convex_async.transport.http import refusal
+        from convex_async.http.answers import refusal
 
         delay, retries = RETRY_INITIAL, 0
         while True:
@@ -140,7 +142,8 @@ class HttpCalls:
 
         A refused token is told before anything runs, so that this is no retry of the function.
         """
-        from convex_async.transport.http import post, refusal
+        from convex_async.http.answers import refusal
+        from convex_async.transport.http import post
 
         body = b'{"path":"%b","format":"convex_encoded_json","args":%b%b}' % (
             call.path.encode(),
@@ -175,7 +178,7 @@ class HttpCalls:
 
 
 def _value(call: Call, answer: HttpAnswer, debug: bool) -> Any:
-    from convex_async.transport.http import refusal
+    from convex_async.http.answers import refusal
 
     if answer.status not in FUNCTION_STATUSES:
         raise refusal(answer, f"{call.path} (request {call.request_id})")

@@ -7,12 +7,12 @@ from collections.abc import Coroutine, Mapping
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-from convex_async.auth.credentials import Auth, admin_credential, user_credential
+from convex_async.auth.credentials import admin_credential, user_credential
+from convex_async.auth.tokens import Auth
 from convex_async.client_base.base import ClientBase
 from convex_async.codec.values import encode_arguments
 from convex_async.deployment.environment import deployment_url
-from convex_async.deployment.url import canonical_path
-from convex_async.function_path import FunctionReference
+from convex_async.function_path import FunctionReference, canonical_path
 from convex_async.http.calls import Call, HttpCalls, Kind
 from convex_async.http.connection import HttpConnection
 from convex_async.http.consistent import ConsistentQueries

@@ -6,15 +6,14 @@ import asyncio
 import logging
 import random
 import time
-from base64 import b64encode
 from typing import Final
 
-from convex_async.auth.credentials import (
+from convex_async.auth.credentials import user_credential
+from convex_async.auth.tokens import (
     FETCH_BACKOFF_INITIAL,
     FETCH_TIMEOUT,
     TokenFetcher,
     refresh_delay,
-    user_credential,
 )
 from convex_async.errors import AuthError
 from convex_async.protocol.client.identity import ANONYMOUS, FORCED_TRIES, Credential
@@ -118,19 +117,3 @@ async def _fetch_patiently(fetch: TokenFetcher, *, force: bool) -> str | None:
             delay *= 2
         force = True
     raise AuthError(f"the token fetcher raised {kind}, {FETCH_TRIES} times")
-
-
-def authorization(credential: Credential) -> dict[str, str]:
-    """The header of a credential, or none.
-
-    Source: convex-js src/browser/http_client.ts.
-    """
-    match credential.token_type:
-        case "User":
-            return {"Authorization": f"Bearer {credential.value}"}
-        case "Admin":
-            acting_as = b64encode(credential.acting_as).decode()
-            suffix = f":{acting_as}" if acting_as else ""
-            return {"Authorization": f"Convex {credential.value}{suffix}"}
-        case "None":
-            return {}

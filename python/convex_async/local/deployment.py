@@ -12,18 +12,18 @@ from typing import Any, Self
 from aiohttp import web
 
 from convex_async.codec.values import decode, encode_arguments
-from convex_async.deployment.url import canonical_path
 from convex_async.errors import ConvexError, FunctionError
-from convex_async.function_path import FunctionReference
+from convex_async.function_path import FunctionReference, canonical_path
+from convex_async.local.auth.identity import Identity
 from convex_async.local.auth.tokens import Tokens
-from convex_async.local.context.context import Identity
 from convex_async.local.definitions.functions import Functions
 from convex_async.local.engine.engine import Engine
+from convex_async.local.jobs.jobs import Jobs
 from convex_async.local.server.app import make_app, make_site
 from convex_async.local.server.draining import Requests
 from convex_async.local.server.faults import Faults
 from convex_async.local.transactions.outcome import Failure
-from convex_async.protocol.client.remote import split_request_id
+from convex_async.protocol.results import split_request_id
 from convex_async.transport.receive_buffers import keep_receive_buffers
 
 NOT_RUNNING = "the deployment is not running: use `async with LocalDeployment(…)`"
@@ -148,7 +148,9 @@ class LocalDeployment:
         engine = Engine(self._functions, path=self._path, redact=self._redact)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.close)
-            await engine.start()
+            jobs = Jobs(engine)
+            stack.push_async_callback(jobs.close)
+            await jobs.start()
             self._requests = Requests()
             site_app = make_site(engine, self._tokens, self._requests)
             self._site_runner = await self._listen(stack, site_app, 0)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from convex_async.errors import RemoteProtocolError
-from convex_async.protocol.messages import TransitionChunk
+from convex_async.protocol.messages import (
+    TransitionChunk,
+)
 
 
 class ChunkBuffer:
@@ -56,3 +60,22 @@ class ChunkBuffer:
         text = "".join(self._parts)
         self.clear()
         return text.encode()
+
+
+def cut(text: bytes, size: int) -> Iterator[str]:
+    """UTF-8 text in pieces of at most `size` bytes, but of a character at least."""
+    start = 0
+    while start < len(text):
+        end = start + size
+        while end > start and _is_within_character(text, end):
+            end -= 1
+        if end == start:
+            end += 1
+            while _is_within_character(text, end):
+                end += 1
+        yield text[start:end].decode()
+        start = end
+
+
+def _is_within_character(text: bytes, at: int) -> bool:
+    return at < len(text) and text[at] & 0xC0 == 0x80

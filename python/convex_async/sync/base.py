@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeV
 
 import msgspec
 
-from convex_async.auth.credentials import Auth
+from convex_async.auth.tokens import Auth
 from convex_async.client.convex_client import ConvexClient
 from convex_async.client_base.pagination import Page, Paginator
 from convex_async.function_path import FunctionReference

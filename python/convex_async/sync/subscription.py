@@ -9,7 +9,8 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, Self, TypeVar
 
-from convex_async.client.subscription import Change, Result, Subscription
+from convex_async.client.subscription import Subscription
+from convex_async.client.updates import Change, Result
 from convex_async.sync.loop import LoopThread
 
 T = TypeVar("T")

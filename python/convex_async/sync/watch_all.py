@@ -8,9 +8,9 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Self
 
+from convex_async import codec
 from convex_async.client.convex_client import ConvexClient
 from convex_async.client.subscription import Subscription
-from convex_async.codec import values as codec
 from convex_async.errors import ConvexClientError
 from convex_async.function_path import FunctionReference
 from convex_async.sync.loop import LoopThread

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 import msgspec
-from multidict import CIMultiDict
 
-from convex_async.deployment.url import is_secure
 from convex_async.errors import (
-    AuthError,
-    ConvexClientError,
     Outcome,
-    RemoteProtocolError,
-    RequestTimeoutError,
     TransportError,
 )
 
@@ -26,9 +18,6 @@ from convex_async.errors import (
 CONNECT_TIMEOUT = 30.0
 # Characters of a refusal's text that are shown: a proxy may answer with a page.
 SHOWN = 500
-
-# Refusals of a credential that come with status 400 (convex-backend crates/local_backend).
-CREDENTIAL_CODES = frozenset({"InvalidHeaderFailure", "InvalidAdminKey", "HeaderParseFailure"})
 
 
 class Attempt:
@@ -120,29 +109,6 @@ def _describe(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def refusal(answer: HttpAnswer, what: str) -> ConvexClientError:
-    """The error that an answer other than a function's stands for.
-
-    Args:
-        what: what was asked for, such as the function path.
-
-    Source: convex-backend crates/errors, the HTTP status of each category.
-    """
-    code, message = refusal_text(answer)
-    status = answer.status
-    text = f"{what}: the deployment answered with HTTP status {status}{_colon(code, message)}"
-    if status in (401, 403) or code in CREDENTIAL_CODES:
-        return AuthError(text)
-    # Overloaded, rate limited and the like come before a function runs, or take its commit back.
-    if status in (421, 425, 429) or (status == 503 and code is not None):
-        return TransportError(text, outcome="not_sent")
-    if status == 408 or status >= 500:
-        return TransportError(text, outcome="unknown")
-    if 300 <= status < 400:
-        return RemoteProtocolError(f"{text}; a redirect is not followed: is the URL right?")
-    return RemoteProtocolError(text)
-
-
 def refusal_text(answer: HttpAnswer) -> tuple[str | None, str]:
     """The deployment's code, if the answer is the deployment's own, and the text."""
     try:
@@ -150,54 +116,3 @@ def refusal_text(answer: HttpAnswer) -> tuple[str | None, str]:
     except msgspec.DecodeError:
         return None, answer.body.decode(errors="replace")[:SHOWN].strip()
     return refused.code, refused.message[:SHOWN]
-
-
-def _colon(code: str | None, message: str) -> str:
-    return "".join(f": {part}" for part in (code, message) if part)
-
-
-@asynccontextmanager
-async def open_http_action(
-    session: aiohttp.ClientSession,
-    site_url: str,
-    method: str,
-    path: str,
-    *,
-    token: Callable[[], Awaitable[str | None]],
-    allow_insecure: bool,
-    default_timeout: float | None,
-    kwargs: dict[str, Any],
-) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-    """Ask the site origin and hand the response over, its body unread."""
-    if not path.startswith("/"):
-        raise ValueError(f"the path of an HTTP action begins with '/', unlike {path!r}")
-    headers = CIMultiDict[str](kwargs.pop("headers", None) or {})
-    timeout = kwargs.pop("timeout", default_timeout)
-    own, seconds = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT), timeout
-    if isinstance(timeout, aiohttp.ClientTimeout):
-        own, seconds = timeout, timeout.total
-    what, attempt = f"{method} {path.partition('?')[0]}", Attempt()
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            if "Authorization" not in headers and (value := await token()) is not None:
-                if not (is_secure(site_url) or allow_insecure):
-                    raise ValueError(
-                        f"a token for {site_url} would travel unencrypted: use https, or set "
-                        "allow_insecure=True if the network is to be trusted"
-                    )
-                headers["Authorization"] = f"Bearer {value}"
-            if own is timeout:
-                limit.reschedule(None)  # aiohttp keeps it from here on
-            # aiohttp does not tell when it has begun to send a body of its own making.
-            attempt.sent = True
-            with mapped_errors(what, attempt):
-                response = await session.request(
-                    method, site_url + path, headers=headers, timeout=own, **kwargs
-                )
-    except TimeoutError:
-        known = "it may have run" if attempt.sent else "it was not sent"
-        raise RequestTimeoutError(
-            f"{what}: no answer within {seconds} s; {known}", outcome=attempt.outcome
-        ) from None
-    async with response:
-        yield response

@@ -37,7 +37,7 @@ type Version = (u32, u32, u64);
 /// The class of results that are values.
 fn query_value(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    CLASS.import(py, "convex_async.protocol.client.query_set", "QueryValue")
+    CLASS.import(py, "convex_async.protocol.results", "QueryValue")
 }
 
 struct Frame<'a> {

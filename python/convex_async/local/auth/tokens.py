@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from convex_async.local.auth.identity import Identity
 from convex_async.local.auth.issuers import OpenIdIssuer
-from convex_async.local.context.context import Identity
 from convex_async.local.problems import Category, DeploymentProblem
 
 if TYPE_CHECKING:

@@ -2,111 +2,22 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Self
-
-import msgspec
+from typing import Any, Literal
 
 from convex_async.codec.values import decode
 from convex_async.errors import ConvexError
+from convex_async.local.context.cursors import Cursor, Pages, read_cursor
+from convex_async.local.context.index_range import IndexRange
 from convex_async.local.definitions.schema import BY_CREATION_TIME
 from convex_async.local.problems import FunctionProblem
-from convex_async.local.store.index_key import index_key, successor
-from convex_async.local.store.store import Document
+from convex_async.local.store.documents import Document
 from convex_async.local.transactions.transaction import Transaction
 
 Order = Literal["asc", "desc"]
 
 # Items over which a page should be split (convex-backend crates/isolate: pagination).
 SPLIT_RECOMMENDED_ITEMS = 6144
-
-
-class IndexRange:
-    """Builds a range of an index: equalities on its first fields, then bounds on the next."""
-
-    def __init__(self, fields: tuple[str, ...]) -> None:
-        self._fields = (*fields, "_creationTime")
-        self._equal: list[Any] = []
-        self._lower: tuple[Any, bool] | None = None
-        self._upper: tuple[Any, bool] | None = None
-
-    def eq(self, field: str, value: Any) -> Self:
-        """The field, the next of the index, equals the value."""
-        if self._lower or self._upper:
-            raise FunctionProblem(f"eq({field!r}) can't follow a bound in an index range")
-        self._check_field(field)
-        self._equal.append(value)
-        return self
-
-    def gt(self, field: str, value: Any) -> Self:
-        """The field is greater than the value."""
-        return self._bound_below(field, value, inclusive=False)
-
-    def gte(self, field: str, value: Any) -> Self:
-        """The field is greater than the value, or equal."""
-        return self._bound_below(field, value, inclusive=True)
-
-    def lt(self, field: str, value: Any) -> Self:
-        """The field is less than the value."""
-        return self._bound_above(field, value, inclusive=False)
-
-    def lte(self, field: str, value: Any) -> Self:
-        """The field is less than the value, or equal."""
-        return self._bound_above(field, value, inclusive=True)
-
-    def _bound_below(self, field: str, value: Any, *, inclusive: bool) -> Self:
-        self._check_field(field)
-        if self._lower is not None:
-            raise FunctionProblem(f"the lower bound of {field!r} is set already")
-        self._lower = (value, inclusive)
-        return self
-
-    def _bound_above(self, field: str, value: Any, *, inclusive: bool) -> Self:
-        self._check_field(field)
-        if self._upper is not None:
-            raise FunctionProblem(f"the upper bound of {field!r} is set already")
-        self._upper = (value, inclusive)
-        return self
-
-    def _check_field(self, field: str) -> None:
-        place = len(self._equal)
-        if place >= len(self._fields) or field != self._fields[place]:
-            due = self._fields[place] if place < len(self._fields) else "none"
-            raise FunctionProblem(
-                f"an index range takes the fields of the index in order: {due!r} is due, "
-                f"not {field!r}"
-            )
-
-    def keys(self) -> tuple[bytes, bytes | None]:
-        """The first key, and the one to stop before; None for no end."""
-        low = index_key(self._equal)
-        high = successor(low)
-        if self._lower is not None:
-            value, inclusive = self._lower
-            bound = index_key([*self._equal, value])
-            low = bound if inclusive else successor(bound) or bound
-        if self._upper is not None:
-            value, inclusive = self._upper
-            bound = index_key([*self._equal, value])
-            high = successor(bound) if inclusive else bound
-        return low, high
-
-
-class Pages:
-    """The pagination state of one function run: at most one paginated query."""
-
-    def __init__(self, journal: str | None) -> None:
-        self.given = None if journal is None else _read_cursor(journal)
-        self.made: str | None = None
-        self._is_used = False
-
-    def use(self) -> None:
-        """Raise if a page was made in this run before."""
-        if self._is_used:
-            raise FunctionProblem("A function can run only one paginated query")
-        self._is_used = True
 
 
 class Query:
@@ -215,8 +126,8 @@ class Query:
         count = opts.get("numItems")
         if not isinstance(count, int | float) or not count >= 1:
             raise FunctionProblem(f"paginationOpts.numItems is a number from 1 on, not {count!r}")
-        start = _read_cursor(opts.get("cursor"))
-        end = _read_cursor(opts.get("endCursor")) or self._pages.given
+        start = read_cursor(opts.get("cursor"))
+        end = read_cursor(opts.get("endCursor")) or self._pages.given
         low, high = self._bounds(start, end)
         page: list[dict[str, Any]] = []
         keys: list[bytes] = []
@@ -232,7 +143,7 @@ class Query:
                         break
         finally:
             self._note(low, high, last)
-        cursor = end or _Cursor(last, self._fingerprint())
+        cursor = end or Cursor(last, self._fingerprint())
         self._pages.made = cursor.text
         crowded = len(page) > SPLIT_RECOMMENDED_ITEMS
         middle = keys[len(keys) // 2 - 1] if len(keys) > 2 else None
@@ -240,11 +151,11 @@ class Query:
             "page": page,
             "isDone": cursor.key is None,
             "continueCursor": cursor.text,
-            "splitCursor": None if middle is None else _Cursor(middle, self._fingerprint()).text,
+            "splitCursor": None if middle is None else Cursor(middle, self._fingerprint()).text,
             "pageStatus": "SplitRecommended" if crowded else None,
         }
 
-    def _bounds(self, start: _Cursor | None, end: _Cursor | None) -> tuple[bytes, bytes | None]:
+    def _bounds(self, start: Cursor | None, end: Cursor | None) -> tuple[bytes, bytes | None]:
         """The range of a page: after `start`, up to and with `end`."""
         low, high = self._keys
         for cursor in (start, end):
@@ -286,30 +197,3 @@ class Query:
         elif last is not None:
             low = last
         self._transaction.read_set.add(self._table, self._index, low, high)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cursor:
-    """A place in a query: after the key, or the end of it all."""
-
-    key: bytes | None
-    fingerprint: str
-
-    @property
-    def text(self) -> str:
-        key = None if self.key is None else self.key.hex()
-        return urlsafe_b64encode(msgspec.json.encode((key, self.fingerprint))).decode()
-
-
-def _read_cursor(text: object) -> _Cursor | None:
-    if text is None:
-        return None
-    try:
-        data = urlsafe_b64decode(str(text))
-        key, fingerprint = msgspec.json.decode(data, type=tuple[str | None, str])
-        return _Cursor(None if key is None else bytes.fromhex(key), fingerprint)
-    except (ValueError, msgspec.DecodeError):
-        raise ConvexError(
-            {"isConvexSystemError": True, "paginationError": "InvalidCursor"},
-            "InvalidCursor: this is no cursor of this deployment",
-        ) from None

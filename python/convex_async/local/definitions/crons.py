@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from convex_async.codec.values import encode_arguments
-from convex_async.deployment.url import FunctionPath, canonical_path
+from convex_async.function_path import FunctionPath, canonical_path
 
 
 @dataclass(frozen=True, slots=True)

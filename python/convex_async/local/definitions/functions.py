@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from convex_async.deployment.url import FunctionPath, canonical_path
+from convex_async.function_path import FunctionPath, canonical_path
 from convex_async.local.definitions.crons import Crons
 from convex_async.local.definitions.http_actions import HttpRouter
 from convex_async.local.definitions.schema import Schema

@@ -6,38 +6,32 @@ import asyncio
 import inspect
 import random
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from convex_async.codec.values import decode, encode
-from convex_async.errors import CodecError, ConvexClientError, ConvexError
-from convex_async.local.context.context import (
-    ActionContext,
-    Identity,
-    MutationContext,
-    QueryContext,
-    Run,
-)
-from convex_async.local.context.query import Pages
+from convex_async.errors import CodecError, ConvexError
+from convex_async.local.auth.identity import Identity
+from convex_async.local.context.context import ActionContext, MutationContext, QueryContext
+from convex_async.local.context.cursors import Pages
+from convex_async.local.context.runs import Run
 from convex_async.local.definitions.functions import Function, Functions, Kind
 from convex_async.local.definitions.http_actions import Request, Response
 from convex_async.local.definitions.validators import ValidationError, check_fields
 from convex_async.local.engine.permits import Permits
-from convex_async.local.jobs.crons import CronRunner
-from convex_async.local.jobs.scheduled import JobScheduler
+from convex_async.local.engine.python_functions import describe
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
+from convex_async.local.store.documents import Commit
 from convex_async.local.store.durable import Durable
 from convex_async.local.store.files import Files
 from convex_async.local.store.limits import check_arguments, check_result
-from convex_async.local.store.store import Commit, Store
+from convex_async.local.store.store import Store
 from convex_async.local.transactions.committer import Committer, Session
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
-from convex_async.local.transactions.readset import ReadSet, Watch, Watches
+from convex_async.local.transactions.readset import ReadSet
 from convex_async.local.transactions.transaction import Conflict, Transaction
+from convex_async.local.transactions.watches import Watch, Watches
 
 T = TypeVar("T")
 
@@ -64,8 +58,6 @@ class Engine:
         self._rng = random.Random()
         self._permits = Permits()
         self.on_commit: list[Callable[[Commit], None]] = [self.files.committed]
-        self._jobs = JobScheduler(self)
-        self._crons = CronRunner(self)
         if self._durable is not None:
             self.store.table_numbers.update(self._durable.table_numbers())
             for document in self._durable.documents():
@@ -77,15 +69,8 @@ class Engine:
         """The timestamp of the last commit, ns since the epoch."""
         return self.store.latest_ts
 
-    async def start(self) -> None:
-        """Begin to run scheduled functions and crons."""
-        await self._jobs.start()
-        await self._crons.start()
-
     async def close(self) -> None:
-        """Stop scheduled functions and crons, finish the commit under way, close the file."""
-        await self._crons.close()
-        await self._jobs.close()
+        """Finish the commit under way, close the file."""
         await self._committer.close()
         if self._durable is not None:
             self._durable.close()
@@ -356,7 +341,7 @@ class Engine:
                 error = bad
         text = f"[Request ID: {self._rng.getrandbits(64):016x}] Server Error"
         if not self._redact:
-            text += "\n" + _describe(error)
+            text += "\n" + describe(error)
         return Failure(text, data)
 
 
@@ -373,28 +358,3 @@ def _conflicted(name: str) -> DeploymentProblem:
         f"{name} changed documents that other mutations changed at the same time, "
         f"{CONFLICT_RETRIES + 1} times",
     )
-
-
-def _describe(error: BaseException) -> str:
-    if isinstance(error, FunctionProblem):
-        return str(error)
-    name = type(error).__name__
-    where = ""
-    # The frames of the user's own code, innermost first, as Convex shows them.
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if "/convex_async/" not in frame.filename.replace("\\", "/"):
-            where += f"\n    at {frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})"
-    message = error.args[0] if isinstance(error, ConvexClientError) and error.args else error
-    return f"Uncaught {name}: {message}{where}"
-
-
-def read_args(raw: Any) -> bytes:
-    """The arguments object out of the array that a message carries.
-
-    Raises:
-        FunctionProblem: it is no array of one object.
-    """
-    items = msgspec.json.decode(raw or b"[{}]", type=list[msgspec.Raw])
-    if len(items) > 1:
-        raise FunctionProblem("A function takes one object of arguments")
-    return bytes(items[0]) if items else b"{}"

@@ -6,16 +6,14 @@ import asyncio
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from convex_async.local.context.context import INTERNAL
+from convex_async.local.auth.identity import INTERNAL
 from convex_async.local.definitions.crons import Cron
+from convex_async.local.engine.engine import Engine
 from convex_async.local.jobs.retrying import until_done
 from convex_async.local.transactions.outcome import Failure
 from convex_async.local.transactions.transaction import Transaction
-
-if TYPE_CHECKING:
-    from convex_async.local.engine.engine import Engine
 
 CRONS = "_cron_jobs"
 

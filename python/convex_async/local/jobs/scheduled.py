@@ -8,17 +8,16 @@ import logging
 import math
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convex_async.codec.values import encode_arguments
-from convex_async.local.context.context import INTERNAL, SCHEDULED
+from convex_async.local.auth.identity import INTERNAL
+from convex_async.local.context.scheduler import SCHEDULED
+from convex_async.local.engine.engine import Engine
 from convex_async.local.jobs.retrying import until_done
-from convex_async.local.store.store import Commit
+from convex_async.local.store.documents import Commit
 from convex_async.local.transactions.outcome import Failure
 from convex_async.local.transactions.transaction import Transaction
-
-if TYPE_CHECKING:
-    from convex_async.local.engine.engine import Engine
 
 _log = logging.getLogger("convex_async.local")
 

@@ -14,8 +14,10 @@ from convex_async.local.problems import DeploymentProblem
 from convex_async.local.server.client_version import accepts_deflate, client_version
 from convex_async.local.server.draining import Requests
 from convex_async.local.server.faults import Faults
-from convex_async.local.server.http_api import CLIENT_VERSION, MAX_BODY, HttpApi, json_response
-from convex_async.local.server.site import MAX_REQUEST, Site, add_storage_routes
+from convex_async.local.server.http_api import MAX_BODY, HttpApi
+from convex_async.local.server.http_bodies import CLIENT_VERSION, json_response
+from convex_async.local.server.site import MAX_REQUEST, Site
+from convex_async.local.server.storage_routes import add_storage_routes
 from convex_async.local.server.sync_socket import MAX_MESSAGE_SIZE, SyncSocket
 from convex_async.version import __version__
 

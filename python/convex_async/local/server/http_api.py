@@ -6,80 +6,38 @@ Source: convex-backend crates/local_backend/src/public_api.rs.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
-from convex_async.codec.values import to_plain_json
+from convex_async.local.auth.identity import Identity
 from convex_async.local.auth.tokens import Tokens
-from convex_async.local.context.context import Identity
-from convex_async.local.engine.engine import Engine, read_args
+from convex_async.local.engine.engine import Engine
+from convex_async.local.engine.python_functions import read_args
 from convex_async.local.problems import DeploymentProblem, FunctionProblem, internal_problem
-from convex_async.local.server.client_version import ClientVersion
-from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
+from convex_async.local.server.http_bodies import (
+    Batch,
+    Call,
+    CallAt,
+    ComponentCall,
+    Run,
+    RunCall,
+    is_plain,
+    json_response,
+    outcome_of,
+    read_body,
+)
 from convex_async.protocol.messages import format_timestamp, parse_timestamp
 
 T = TypeVar("T")
-Run = QueryRun | MutationRun | ActionRun
 
-# Whether results are plain JSON in a format (convex-backend crates/value: ValueFormat).
-FORMATS = {
-    "json": True,
-    "convex_clean_json": True,
-    "convex_encoded_json": False,
-    "convex_json": False,
-}
 # Seconds for which a timestamp of `query_ts` can be queried (convex-backend: 30 s are promised).
 SNAPSHOT_LEASE = 30.0
 # Bytes of a request (convex-backend: MAX_BACKEND_PUBLIC_API_REQUEST_SIZE).
 MAX_BODY = 16 * 2**20 + 2000
-_STRING_OR_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*')
 API_SPEC = "_system/cli/modules:apiSpec"
-
-CLIENT_VERSION: web.RequestKey[ClientVersion] = web.RequestKey("client_version", ClientVersion)
-
-
-class Call(msgspec.Struct):
-    """The body of a function call."""
-
-    path: str
-    args: msgspec.Raw
-    format: str | None = None
-
-
-class CallAt(Call, kw_only=True):
-    """The body of a query of a past state."""
-
-    ts: str
-
-
-class ComponentCall(Call, rename="camel"):
-    """The body of a call by an admin."""
-
-    component_path: str | None = None
-
-
-class RunCall(msgspec.Struct):
-    """The body of a call whose path is in the URL."""
-
-    args: msgspec.Raw
-    format: str | None = None
-
-
-class Batch(msgspec.Struct):
-    """The body of several queries of one state."""
-
-    queries: list[Call]
-
-
-def json_response(body: Any, *, status: int = 200) -> web.Response:
-    """A JSON answer."""
-    return web.Response(
-        body=msgspec.json.encode(body), status=status, content_type="application/json"
-    )
 
 
 class HttpApi:
@@ -110,12 +68,12 @@ class HttpApi:
 
     def _handler(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            call = await _body(request, Call)
+            call = await read_body(request, Call)
             identity = await self._identity(request)
             if (listing := self._api_spec(call.path, identity)) is not None:
                 return json_response(listing)
             run = await self._run(kind, call.path, call.args, identity)
-            return json_response(_outcome(run, _is_plain(call.format, request)))
+            return json_response(outcome_of(run, is_plain(call.format, request)))
 
         return handle
 
@@ -126,10 +84,10 @@ class HttpApi:
             raise DeploymentProblem("BadRequest", "BadQueryArgs", "path and args are needed")
         args = msgspec.Raw(asked["args"].encode())
         run = await self._run("query", asked["path"], args, await self._identity(request))
-        return json_response(_outcome(run, _is_plain(asked.get("format"), request)))
+        return json_response(outcome_of(run, is_plain(asked.get("format"), request)))
 
     async def _any(self, request: web.Request) -> web.Response:
-        call = await _body(request, ComponentCall)
+        call = await read_body(request, ComponentCall)
         identity = await self._identity(request)
         if identity is None or not identity.is_admin:
             raise DeploymentProblem("Forbidden", "BadDeployKey", "an admin key is needed for this")
@@ -142,11 +100,11 @@ class HttpApi:
         if (listing := self._api_spec(call.path, identity)) is not None:
             return json_response(listing)
         run = await self._run(None, call.path, call.args, identity)
-        return json_response(_outcome(run, _is_plain(call.format, request)))
+        return json_response(outcome_of(run, is_plain(call.format, request)))
 
     async def _run_path(self, request: web.Request) -> web.Response:
         module, _, name = request.match_info["path"].rpartition("/")
-        call = await _body(request, RunCall)
+        call = await read_body(request, RunCall)
         identity = await self._identity(request)
         if not module:
             raise DeploymentProblem(
@@ -155,7 +113,7 @@ class HttpApi:
                 "Path or function name not provided in path, e.g. /api/run/messages/list",
             )
         run = await self._run(None, f"{module}:{name}", call.args, identity)
-        return json_response(_outcome(run, _is_plain(call.format or "json", request)))
+        return json_response(outcome_of(run, is_plain(call.format or "json", request)))
 
     async def _query_ts(self, _request: web.Request) -> web.Response:
         """The latest timestamp, whose state is kept for a while for the queries that follow."""
@@ -177,7 +135,7 @@ class HttpApi:
             lease.cancel()
 
     async def _query_at_ts(self, request: web.Request) -> web.Response:
-        call = await _body(request, CallAt)
+        call = await read_body(request, CallAt)
         identity = await self._identity(request)
         try:
             ts = parse_timestamp(call.ts)
@@ -190,18 +148,18 @@ class HttpApi:
                 "OutOfRetention", "SnapshotOutOfRetention", "that state is gone by now"
             )
         run = await self._run("query", call.path, call.args, identity, ts)
-        return json_response(_outcome(run, _is_plain(call.format, request)))
+        return json_response(outcome_of(run, is_plain(call.format, request)))
 
     async def _query_batch(self, request: web.Request) -> web.Response:
-        batch = await _body(request, Batch)
+        batch = await read_body(request, Batch)
         identity = await self._identity(request)
         results: list[dict[str, Any]] = []
         ts = self._engine.store.open_snapshot()
         try:
             for call in batch.queries:
-                is_plain = _is_plain(call.format, request)
+                plain = is_plain(call.format, request)
                 run = await self._run("query", call.path, call.args, identity, ts)
-                results.append(_outcome(run, is_plain))
+                results.append(outcome_of(run, plain))
         finally:
             self._engine.store.close_snapshot(ts)
         return json_response({"results": results})
@@ -242,62 +200,3 @@ class HttpApi:
                 return await self._engine.mutation(path, args, identity=identity)
             case _:
                 return await self._engine.action(path, args, identity=identity)
-
-
-def _is_plain(format: str | None, request: web.Request) -> bool:
-    """Whether the answer is plain JSON; looked at after the call ran, as the real server does.
-
-    Raises:
-        DeploymentProblem: there is no such format.
-    """
-    if format is None:
-        return request[CLIENT_VERSION].wants_plain_json
-    if format not in FORMATS:
-        raise DeploymentProblem("BadRequest", "BadFormat", f"there is no format {format!r}")
-    return FORMATS[format]
-
-
-def _outcome(run: Run | FunctionProblem, is_plain: bool) -> dict[str, Any]:
-    """The body of an answer."""
-    if isinstance(run, FunctionProblem):
-        return {"status": "error", "errorMessage": str(run)}
-    logs = {"logLines": run.log_lines} if run.log_lines else {}
-    if isinstance(run.result, Failure):
-        body: dict[str, Any] = {"status": "error", "errorMessage": run.result.message}
-        if run.result.data is not None:
-            body["errorData"] = _exported(run.result.data, is_plain)
-        return {**body, **logs}
-    return {"status": "success", "value": _exported(run.result, is_plain), **logs}
-
-
-def _exported(value: bytes, is_plain: bool) -> msgspec.Raw:
-    """A value in an answer; numbers are written as the real server's serde_json does.
-
-    All are float64, so that they have a fraction or an exponent. PyPI's HTTP client takes no
-    others: an integer of JSON is not a Convex value to it.
-    """
-    text = to_plain_json(value) if is_plain else value
-    return msgspec.Raw(_STRING_OR_NUMBER.sub(_with_fraction, text))
-
-
-def _with_fraction(match: re.Match[bytes]) -> bytes:
-    token = match[0]
-    return token + b".0" if token.removeprefix(b"-").isdigit() else token
-
-
-async def _body(request: web.Request, type: type[T]) -> T:
-    kind = request.content_type
-    if kind != "application/json" and not (
-        kind.startswith("application/") and kind.endswith("+json")
-    ):
-        raise DeploymentProblem(
-            "BadRequest",
-            "BadJsonBody",
-            "Expected request with `Content-Type: application/json`",
-        )
-    try:
-        return msgspec.json.decode(await request.read(), type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DeploymentProblem("BadRequest", "BadJsonBody", str(error)) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise DeploymentProblem("BadRequest", "BadJsonBody", "length limit exceeded") from None

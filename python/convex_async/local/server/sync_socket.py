@@ -10,12 +10,14 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from convex_async.codec.values import decode_client_message, encode_message
 from convex_async.errors import RemoteProtocolError
 from convex_async.local.auth.tokens import Tokens
 from convex_async.local.engine.engine import Engine
 from convex_async.local.server.faults import Faults
+from convex_async.local.server.faulty_wire import commit_ts
 from convex_async.local.server.sync_work import SyncWork
+from convex_async.protocol.chunks import cut
+from convex_async.protocol.frames import decode_client_message, encode_message
 from convex_async.protocol.messages import (
     ActionResponse,
     MutationResponse,
@@ -26,7 +28,8 @@ from convex_async.protocol.messages import (
     TransitionChunk,
     parse_timestamp,
 )
-from convex_async.protocol.server.server_protocol import Close, ServerProtocol
+from convex_async.protocol.server.server_protocol import ServerProtocol
+from convex_async.protocol.server.work import Close
 
 # Seconds. Source for all: convex-backend crates/local_backend/src/subs/mod.rs, and for the
 # messages crates/sync/src/worker.rs.
@@ -244,8 +247,8 @@ class SyncSocket:
     def _released(self, transition: Transition) -> Sequence[ServerMessage]:
         """The responses that were held back until this transition, which shows what they did."""
         shown = parse_timestamp(transition.end_version.ts)
-        released = [held for held in self._held if _commit_ts(held) <= shown]
-        self._held = [held for held in self._held if _commit_ts(held) > shown]
+        released = [held for held in self._held if commit_ts(held) <= shown]
+        self._held = [held for held in self._held if commit_ts(held) > shown]
         if released:
             # As after every response; npm's client waits for it.
             self._protocol.schedule_transition()
@@ -257,7 +260,7 @@ class SyncSocket:
         chunks = self._chunks or self._faults.chunk_size is not None
         if not chunks or not isinstance(message, Transition) or len(frame) <= size:
             return [frame]
-        pieces = list(_cut(frame, size))
+        pieces = list(cut(frame, size))
         return [
             encode_message(TransitionChunk(piece, number, len(pieces), str(len(frame))))
             for number, piece in enumerate(pieces)
@@ -285,29 +288,3 @@ class SyncSocket:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         self._close_if_drained()
-
-
-def _commit_ts(response: MutationResponse | ActionResponse) -> int:
-    """The commit of a mutation; 0 of what committed nothing."""
-    if isinstance(response, ActionResponse) or response.ts is None:
-        return 0
-    return parse_timestamp(response.ts)
-
-
-def _cut(text: bytes, size: int) -> Iterator[str]:
-    """UTF-8 text in pieces of at most `size` bytes, but of a character at least."""
-    start = 0
-    while start < len(text):
-        end = start + size
-        while end > start and _is_within_character(text, end):
-            end -= 1
-        if end == start:
-            end += 1
-            while _is_within_character(text, end):
-                end += 1
-        yield text[start:end].decode()
-        start = end
-
-
-def _is_within_character(text: bytes, at: int) -> bool:
-    return at < len(text) and text[at] & 0xC0 == 0x80

@@ -9,21 +9,22 @@ from collections.abc import Callable
 
 from msgspec import Raw
 
+from convex_async.local.auth.identity import Identity
 from convex_async.local.auth.tokens import TokenRefused, Tokens
-from convex_async.local.context.context import Identity
-from convex_async.local.engine.engine import Engine, read_args
+from convex_async.local.engine.engine import Engine
+from convex_async.local.engine.python_functions import read_args
 from convex_async.local.problems import DeploymentProblem, FunctionProblem, internal_problem
 from convex_async.local.server.faults import Faults
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
-from convex_async.local.transactions.readset import Watch
-from convex_async.protocol.server.server_protocol import (
+from convex_async.local.transactions.watches import Watch
+from convex_async.protocol.server.server_protocol import ServerProtocol
+from convex_async.protocol.server.work import (
     Outcome,
     Raised,
     Returned,
     RunAction,
     RunMutation,
     RunQueries,
-    ServerProtocol,
     SubscribedQuery,
     Verify,
     Work,

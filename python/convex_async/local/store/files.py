@@ -13,9 +13,8 @@ from collections.abc import AsyncIterable
 from pathlib import Path
 from typing import Any
 
-from convex_async.local.problems import DeploymentProblem, FunctionProblem
-from convex_async.local.store.store import Commit
-from convex_async.local.transactions.transaction import Transaction
+from convex_async.local.problems import DeploymentProblem
+from convex_async.local.store.documents import Commit
 
 STORAGE = "_storage"
 # Seconds for which an upload URL can be used (convex-backend: storage upload tokens).
@@ -134,59 +133,3 @@ def _read_digest(header: str | None) -> bytes | None:
     if algorithm.lower() != "sha-256" or len(digest) != 32:
         raise DeploymentProblem("BadRequest", "BadHeader", "Digest: sha-256=<base64>")
     return digest
-
-
-class StorageReader:
-    """`ctx.storage` of a query."""
-
-    def __init__(self, files: Files, transaction: Transaction) -> None:
-        self._files = files
-        self._transaction = transaction
-
-    async def get_url(self, storage_id: str) -> str | None:
-        """Where the file can be fetched; None if there is none."""
-        return self.url(storage_id)
-
-    async def get_metadata(self, storage_id: str) -> dict[str, Any] | None:
-        """`storageId`, `sha256` in base64, `size` in bytes and `contentType` of a file, or None."""
-        return self.metadata(storage_id)
-
-    def url(self, storage_id: str) -> str | None:
-        """As `get_url`, without awaiting."""
-        found = self._find(storage_id)
-        return None if found is None else self._files.url(found["name"])
-
-    def metadata(self, storage_id: str) -> dict[str, Any] | None:
-        """As `get_metadata`, without awaiting."""
-        found = self._find(storage_id)
-        if found is None:
-            return None
-        return {
-            "storageId": storage_id,
-            "sha256": found["sha256"],
-            "size": found["size"],
-            "contentType": found["contentType"],
-        }
-
-    def _find(self, storage_id: str) -> dict[str, Any] | None:
-        if not self._transaction.store.is_id(storage_id, STORAGE):
-            raise FunctionProblem(f"{storage_id!r} is not a storage id")
-        return self._transaction.get(storage_id)
-
-
-class StorageWriter(StorageReader):
-    """`ctx.storage` of a mutation."""
-
-    async def generate_upload_url(self) -> str:
-        """A URL to which one file can be posted, for an hour."""
-        return self._files.make_upload_url()
-
-    async def delete(self, storage_id: str) -> None:
-        """Remove a file."""
-        self.remove(storage_id)
-
-    def remove(self, storage_id: str) -> None:
-        """As `delete`, without awaiting."""
-        if self._find(storage_id) is None:
-            raise FunctionProblem(f"There is no file of storage id {storage_id}")
-        self._transaction.delete(storage_id)

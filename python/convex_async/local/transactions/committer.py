@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from convex_async.local.store.documents import Commit
 from convex_async.local.store.durable import Durable, RequestRecord
-from convex_async.local.store.store import Commit, Store
+from convex_async.local.store.store import Store
 from convex_async.local.transactions.outcome import MutationRun
 from convex_async.local.transactions.transaction import Conflict, Transaction
 

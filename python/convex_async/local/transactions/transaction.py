@@ -13,10 +13,11 @@ from convex_async.codec.values import decode, encode
 from convex_async.local.definitions.schema import BY_ID, check_table_name
 from convex_async.local.definitions.validators import ValidationError
 from convex_async.local.problems import FunctionProblem
+from convex_async.local.store.documents import Commit, Document, Write
 from convex_async.local.store.ids import make_id, table_number
 from convex_async.local.store.index_key import UNDEFINED, index_key, successor
 from convex_async.local.store.limits import MAX_DOCUMENT_NESTING, Usage, check_document
-from convex_async.local.store.store import Commit, Document, Store, Write
+from convex_async.local.store.store import Store
 from convex_async.local.transactions.readset import ReadSet
 
 

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import eq
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 import msgspec
-from msgspec import Struct
 
-from convex_async.deployment.url import FunctionPath
 from convex_async.errors import Outcome, RemoteProtocolError
+from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.backoff import backoff
+from convex_async.protocol.client.connection import (
+    INITIAL_REASON,
+    Closing,
+    Connection,
+    Halted,
+    Offline,
+    Online,
+)
 from convex_async.protocol.client.events import (
     CloseConnection,
     Event,
@@ -31,7 +38,7 @@ from convex_async.protocol.client.events import (
 )
 from convex_async.protocol.client.identity import Credential, Identity, Refused, Waiting
 from convex_async.protocol.client.overlay import OptimisticUpdate
-from convex_async.protocol.client.query_set import Query, QueryResult, QuerySet, Subscriber
+from convex_async.protocol.client.query_set import Query, QuerySet, Subscriber
 from convex_async.protocol.client.remote import (
     Change,
     RemoteState,
@@ -39,10 +46,8 @@ from convex_async.protocol.client.remote import (
     Update,
     Version,
     change_of,
-    present,
-    split_request_id,
 )
-from convex_async.protocol.client.requests import Failed, Kind, Lost, RequestId, Requests, Succeeded
+from convex_async.protocol.client.requests import Kind, RequestId, Requests
 from convex_async.protocol.client.view import Delivery, View
 from convex_async.protocol.messages import (
     ActionResponse,
@@ -58,31 +63,14 @@ from convex_async.protocol.messages import (
     format_timestamp,
     parse_timestamp,
 )
-
-INITIAL_REASON = "InitialConnect"
-
-
-class Offline(Struct, frozen=True):
-    """No socket; `retry_at` says when to open the next, None that a token has to come first."""
-
-    retry_at: float | None
-
-
-class Online(Struct, frozen=True):
-    """A socket is open."""
-
-
-class Closing(Struct, frozen=True):
-    """The socket is to be cut; what still comes from it is ignored."""
-
-
-class Halted(Struct, frozen=True):
-    """The session is over for good."""
-
-    message: str
-
-
-Connection: TypeAlias = Offline | Online | Closing | Halted
+from convex_async.protocol.results import (
+    Failed,
+    Lost,
+    QueryResult,
+    Succeeded,
+    present,
+    split_request_id,
+)
 
 
 class ClientProtocol:

@@ -7,10 +7,11 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from convex_async.deployment.url import FunctionPath
 from convex_async.errors import Outcome
-from convex_async.protocol.client.query_set import QueryResult, Subscriber
-from convex_async.protocol.client.requests import Answer, RequestId
+from convex_async.function_path import FunctionPath
+from convex_async.protocol.client.query_set import Subscriber
+from convex_async.protocol.client.requests import RequestId
+from convex_async.protocol.results import Answer, QueryResult
 
 
 class ResultsChanged(Struct, frozen=True):

@@ -12,14 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import TypeAlias
 
-from convex_async.deployment.url import FunctionPath
-from convex_async.protocol.client.query_set import (
-    Query,
-    QueryResult,
-    QuerySet,
-    QueryToken,
-    QueryValue,
-)
+from convex_async.function_path import FunctionPath
+from convex_async.protocol.client.query_set import Query, QuerySet, QueryToken
+from convex_async.protocol.results import QueryResult, QueryValue
 
 
 class ExpectedValue(QueryValue, frozen=True, gc=False):

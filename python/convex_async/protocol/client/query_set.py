@@ -10,51 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NewType, TypeAlias
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 
-from convex_async.deployment.url import FunctionPath
+from convex_async.function_path import FunctionPath
 from convex_async.protocol.messages import Add, ModifyQuerySet, Remove
+from convex_async.protocol.results import QueryResult
 
 QueryId = NewType("QueryId", int)
 QueryToken: TypeAlias = tuple[FunctionPath, bytes]
 """What makes two subscriptions the same query: canonical path and canonical arguments."""
-
-
-class QueryValue(Struct, frozen=True, gc=False):
-    """A query's value, as wire bytes."""
-
-    value: bytes
-    log_lines: tuple[str, ...]
-
-    def same_state(self, other: QueryResult) -> bool:
-        """Whether a consumer could tell the two apart; log lines are no part of the state."""
-        return isinstance(other, QueryValue) and self.value == other.value
-
-
-class QueryFailure(Struct, frozen=True, gc=False):
-    """A query's failure.
-
-    Attributes:
-        message: the deployment's text without the request id.
-        request_id: 16 hex digits, new for each run, or None.
-        data: the wire bytes of a ConvexError's data, or None for any other failure.
-    """
-
-    message: str
-    request_id: str | None
-    data: bytes | None
-    log_lines: tuple[str, ...]
-
-    def same_state(self, other: QueryResult) -> bool:
-        """Whether a consumer could tell the two apart, but for the id of the run."""
-        return (
-            isinstance(other, QueryFailure)
-            and self.message == other.message
-            and self.data == other.data
-        )
-
-
-QueryResult: TypeAlias = QueryValue | QueryFailure
 
 
 class Query:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from typing import TypeAlias
 
-from msgspec import Raw
-
 from convex_async.errors import RemoteProtocolError
-from convex_async.protocol.client.query_set import QueryFailure, QueryResult, QueryValue
 from convex_async.protocol.messages import (
-    ABSENT,
     Modification,
     QueryFailed,
     QueryUpdated,
     StateVersion,
     Transition,
     parse_timestamp,
+)
+from convex_async.protocol.results import (
+    QueryFailure,
+    QueryResult,
+    QueryValue,
+    present,
+    split_request_id,
 )
 
 Version: TypeAlias = tuple[int, int, int]
@@ -29,27 +31,14 @@ Change: TypeAlias = tuple[Version, Version, tuple[Update, ...]]
 """What a Transition says: the version that it starts from, the one it goes to, and the updates.
 
 Plain tuples, because one comes with each update: the extension makes them from a frame without a
-Transition between (`codec.FrameDecoder`), and what they mean is said by `change_of`.
+Transition between (`frames.FrameDecoder`), and what they mean is said by `change_of`.
 """
 
 INITIAL: Version = (0, 0, 0)
 
-_REQUEST_ID = re.compile(r"\[Request ID: ([0-9a-f]+)\] ?")
-
 
 class StartVersionMismatch(RemoteProtocolError):
     """A transition that does not start where this client is."""
-
-
-def split_request_id(message: str) -> tuple[str, str | None]:
-    """A failure's text without its `[Request ID: …]`, and that id."""
-    match = _REQUEST_ID.match(message)
-    return (message[match.end() :], match[1]) if match else (message, None)
-
-
-def present(data: Raw) -> bytes | None:
-    """The bytes of a value that may be absent, copied out of its frame."""
-    return None if data == ABSENT else bytes(data)
 
 
 def change_of(transition: Transition) -> Change:

@@ -15,9 +15,10 @@ from typing import Literal, NewType, TypeAlias, assert_never
 
 from msgspec import Raw, Struct
 
-from convex_async.deployment.url import FunctionPath
 from convex_async.errors import Outcome
+from convex_async.function_path import FunctionPath
 from convex_async.protocol.messages import Action, Mutation
+from convex_async.protocol.results import Failed, Succeeded
 
 RequestId = NewType("RequestId", int)
 Kind: TypeAlias = Literal["mutation", "action"]
@@ -27,31 +28,6 @@ Kind: TypeAlias = Literal["mutation", "action"]
 WINDOW = 500
 # Bytes of arguments of a request that may go out by itself: so few are written without waiting.
 SMALL = 2**14
-
-
-class Succeeded(Struct, frozen=True):
-    """The function's value, as wire bytes."""
-
-    value: bytes
-    log_lines: list[str]
-
-
-class Failed(Struct, frozen=True):
-    """The function's failure; `data` is the wire bytes of a ConvexError's data, else None."""
-
-    message: str
-    request_id: str | None
-    data: bytes | None
-    log_lines: list[str]
-
-
-class Lost(Struct, frozen=True):
-    """The socket went while the action was under way: it may have run, or may still run."""
-
-    reason: str
-
-
-Answer: TypeAlias = Succeeded | Failed | Lost
 
 
 class Unsent(Struct, frozen=True):

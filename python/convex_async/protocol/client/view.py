@@ -6,13 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TypeAlias
 
 from convex_async.protocol.client.overlay import ExpectedValue, OptimisticUpdate, Overlay
-from convex_async.protocol.client.query_set import (
-    Query,
-    QueryResult,
-    QuerySet,
-    QueryValue,
-    Subscriber,
-)
+from convex_async.protocol.client.query_set import Query, QuerySet, Subscriber
+from convex_async.protocol.results import QueryResult, QueryValue
 
 Delivery: TypeAlias = tuple[Subscriber, QueryResult]
 """Who is to see what."""

@@ -6,16 +6,10 @@ runs and reports. Source: convex-backend crates/sync/src/worker.rs and state.rs.
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
-import msgspec
-from msgspec import Raw, Struct
-
-from convex_async.deployment.url import canonical_path
 from convex_async.protocol.messages import (
-    ABSENT,
     INITIAL_VERSION,
     Action,
     ActionResponse,
@@ -30,9 +24,7 @@ from convex_async.protocol.messages import (
     ModifyQuerySet,
     Mutation,
     MutationResponse,
-    QueryFailed,
     QueryRemoved,
-    QueryUpdated,
     Remove,
     ServerMessage,
     StateVersion,
@@ -40,88 +32,23 @@ from convex_async.protocol.messages import (
     format_timestamp,
     parse_timestamp,
 )
+from convex_async.protocol.server.checks import check
+from convex_async.protocol.server.replies import change_of_result, response_of
+from convex_async.protocol.server.work import (
+    Close,
+    Outcome,
+    RunAction,
+    RunMutation,
+    RunQueries,
+    SubscribedQuery,
+    Verify,
+    Work,
+)
 
 # Source for all: convex-backend crates/sync/src/worker.rs.
 MAX_QUEUED_MUTATIONS = 1000
 MAX_RUNNING_ACTIONS = 1000
 MAX_UNSENT_TRANSITIONS = 2
-# A timestamp is a signed 64 bit number of ns (convex-backend crates/convex/sync_types).
-MAX_TIMESTAMP = 2**63 - 1
-
-_UUID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.I)
-
-
-class Returned(Struct, frozen=True):
-    """A function's value, as wire bytes."""
-
-    value: bytes
-    log_lines: list[str] = []
-    journal: str | None = None
-
-
-class Raised(Struct, frozen=True):
-    """A function's failure; `data` is the wire bytes of a ConvexError's data, else None."""
-
-    message: str
-    data: bytes | None = None
-    log_lines: list[str] = []
-    journal: str | None = None
-
-
-Outcome: TypeAlias = Returned | Raised
-
-
-class Verify(Struct, frozen=True):
-    """Work: find out whose token this is; later messages wait. Answer `verified` or `refused`."""
-
-    message: Authenticate
-
-
-class RunMutation(Struct, frozen=True):
-    """Work: run it, as this identity, then answer `mutation_done`; the next waits for that."""
-
-    message: Mutation
-    identity: object
-
-
-class RunAction(Struct, frozen=True):
-    """Work: run it, as this identity, then answer `action_done`."""
-
-    message: Action
-    identity: object
-
-
-class RunQueries(Struct, frozen=True):
-    """Work: run all of them on one snapshot of the latest state, then answer `queries_done`.
-
-    What the queries of `removed` ids read need not be watched any more.
-    """
-
-    queries: list[SubscribedQuery]
-    removed: list[int]
-    identity: object
-
-
-Work: TypeAlias = Verify | RunMutation | RunAction | RunQueries
-
-
-class Close(Struct, frozen=True):
-    """End the socket; a code of None is a close frame without a status."""
-
-    code: int | None
-    reason: str
-
-
-class SubscribedQuery(Struct, eq=False):
-    """A query that the client wants kept up to date on this socket."""
-
-    query_id: int
-    path: str
-    args: Raw
-    journal: str | None
-    component_path: str | None = None
-    is_valid: bool = False
-    sent: tuple[bytes, bytes | None, tuple[str, ...]] | None = None
 
 
 class ServerProtocol:
@@ -164,7 +91,7 @@ class ServerProtocol:
             ts: the latest commit, ns since the epoch.
         """
         try:
-            _check(message)
+            check(message)
         except ValueError as error:
             self.fatal(f"Received Invalid JSON on websocket: {error}")
             return
@@ -268,7 +195,7 @@ class ServerProtocol:
         if message is None or self.closing:
             return
         stamp = None if ts is None else format_timestamp(ts)
-        success, result, data = _response(outcome)
+        success, result, data = response_of(outcome)
         self._outbox.append(
             MutationResponse(message.request_id, success, result, stamp, outcome.log_lines, data)
         )
@@ -279,7 +206,7 @@ class ServerProtocol:
         self._running_actions -= 1
         if self.closing:
             return
-        success, result, data = _response(outcome)
+        success, result, data = response_of(outcome)
         self._outbox.append(ActionResponse(request_id, success, result, outcome.log_lines, data))
         self._update_due = True
 
@@ -305,7 +232,7 @@ class ServerProtocol:
             if query is None:
                 continue
             query.journal = outcome.journal
-            if (change := _change(query, outcome)) is not None:
+            if (change := change_of_result(query, outcome)) is not None:
                 changes[query_id] = change
         ordered = [changes[query_id] for query_id in sorted(changes)]
         self._outbox.append(Transition(self._current, end, ordered, self._skew, server_ts))
@@ -412,75 +339,3 @@ class ServerProtocol:
     def _close(self, code: int, reason: str) -> None:
         if not self.closing:
             self.closing = Close(code, reason)
-
-
-def _check(message: ClientMessage) -> None:
-    """What the types of a message leave open.
-
-    Raises:
-        ValueError: the server would not have been able to read it.
-
-    Source: convex-backend crates/convex/sync_types/src/types/json.rs.
-    """
-    match message:
-        case Connect(session_id, _, _, observed):
-            if not _UUID.fullmatch(session_id):
-                raise ValueError("sessionId is not a UUID")
-            if observed is not None and parse_timestamp(observed) > MAX_TIMESTAMP:
-                raise ValueError("maxObservedTimestamp is out of range")
-        case Mutation() | Action():
-            canonical_path(message.udf_path)
-        case ModifyQuerySet():
-            for change in message.modifications:
-                if isinstance(change, Add):
-                    canonical_path(change.udf_path)
-        case Authenticate(_, token_type, value):
-            if token_type not in ("User", "Admin", "None"):
-                raise ValueError(f"tokenType {token_type!r} is none of User, Admin and None")
-            if token_type != "None" and value is None:
-                raise ValueError(f"a token of type {token_type} needs a value")
-        case Event():
-            pass
-        case _:
-            assert_never(message)
-
-
-def _response(outcome: Outcome) -> tuple[bool, Raw, Raw]:
-    match outcome:
-        case Returned(value):
-            return True, Raw(value), ABSENT
-        case Raised(message, data):
-            text = Raw(_json_string(message))
-            return False, text, ABSENT if data is None else Raw(data)
-        case _:
-            assert_never(outcome)
-
-
-def _change(query: SubscribedQuery, outcome: Outcome) -> Modification | None:
-    """What to tell of a re-run; None if the client knows it already."""
-    lines = tuple(outcome.log_lines)
-    match outcome:
-        case Returned(value):
-            told: tuple[bytes, bytes | None, tuple[str, ...]] = (value, None, lines)
-            change: Modification = QueryUpdated(
-                query.query_id, Raw(value), outcome.log_lines, outcome.journal
-            )
-        case Raised(message, data):
-            told = (message.encode(), data or b"", lines)
-            change = QueryFailed(
-                query.query_id,
-                message,
-                outcome.log_lines,
-                outcome.journal,
-                ABSENT if data is None else Raw(data),
-            )
-        case _:
-            assert_never(outcome)
-    if told == query.sent:
-        return None
-    query.sent = told
-    return change
-
-
-def _json_string(text: str) -> bytes:
-    return msgspec.json.encode(text)

@@ -1,0 +1,73 @@
+"""The one slot between the driver and a consumer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from convex_async.errors import ConvexClientError, LocalProtocolError
+from convex_async.protocol.results import QueryResult
+
+
+class Mailbox:
+    """What the driver delivers into, and one consumer waits at.
+
+    The newest result wins: a slow consumer costs one slot. With a `buffer`, every state is kept,
+    up to that many.
+
+    Attributes:
+        result: the newest result, None while loading.
+        ts: its time, ns since the epoch.
+        error: why no more results come: the client was closed, or the token refused.
+    """
+
+    __slots__ = ("_waiter", "buffer", "error", "overflowed", "result", "states", "ts")
+
+    def __init__(self, buffer: int | None = None) -> None:
+        self.result: QueryResult | None = None
+        self.ts = 0
+        self.error: ConvexClientError | None = None
+        self.buffer = buffer
+        self.states: deque[tuple[int, QueryResult]] | None = None if buffer is None else deque()
+        self.overflowed = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def deliver(self, result: QueryResult, ts: int) -> None:
+        """A newer result; whoever waits wakes."""
+        self.result, self.ts = result, ts
+        if self.states is not None and self.buffer is not None:
+            if len(self.states) >= self.buffer:
+                self.states.clear()
+                self.overflowed = True
+            self.states.append((ts, result))
+        self._wake()
+
+    def fail(self, error: ConvexClientError) -> None:
+        """No results come before `recover`, or ever; whoever waits is told."""
+        self.error = error
+        self._wake()
+
+    def recover(self) -> None:
+        """Results come again."""
+        self.error = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def changed(self) -> None:
+        """Wait for a delivery or an error.
+
+        Raises:
+            LocalProtocolError: another task waits already.
+        """
+        if self._waiter is not None:
+            raise LocalProtocolError(
+                "another task is waiting for this subscription; subscribe again instead, "
+                "which costs no second query on the deployment"
+            )
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None

@@ -1,0 +1,25 @@
+"""Who a function runs as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who calls.
+
+    Attributes:
+        attributes: the token's claims with `subject`, `issuer` and `tokenIdentifier`; None for an
+            admin who acts as nobody.
+        is_admin: whether internal functions may be called.
+    """
+
+    attributes: Mapping[str, Any] | None = field(default=None, repr=False)
+    is_admin: bool = False
+
+
+# Of what the deployment itself calls: it may call internal functions too.
+INTERNAL = Identity(is_admin=True)

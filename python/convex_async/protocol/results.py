@@ -1,0 +1,88 @@
+"""What a function gave: a value or a failure, as wire bytes."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+from msgspec import Raw, Struct
+
+from convex_async.protocol.messages import (
+    ABSENT,
+)
+
+
+class Succeeded(Struct, frozen=True):
+    """The function's value, as wire bytes."""
+
+    value: bytes
+    log_lines: list[str]
+
+
+class Failed(Struct, frozen=True):
+    """The function's failure; `data` is the wire bytes of a ConvexError's data, else None."""
+
+    message: str
+    request_id: str | None
+    data: bytes | None
+    log_lines: list[str]
+
+
+class Lost(Struct, frozen=True):
+    """The socket went while the action was under way: it may have run, or may still run."""
+
+    reason: str
+
+
+Answer: TypeAlias = Succeeded | Failed | Lost
+
+
+class QueryValue(Struct, frozen=True, gc=False):
+    """A query's value, as wire bytes."""
+
+    value: bytes
+    log_lines: tuple[str, ...]
+
+    def same_state(self, other: QueryResult) -> bool:
+        """Whether a consumer could tell the two apart; log lines are no part of the state."""
+        return isinstance(other, QueryValue) and self.value == other.value
+
+
+class QueryFailure(Struct, frozen=True, gc=False):
+    """A query's failure.
+
+    Attributes:
+        message: the deployment's text without the request id.
+        request_id: 16 hex digits, new for each run, or None.
+        data: the wire bytes of a ConvexError's data, or None for any other failure.
+    """
+
+    message: str
+    request_id: str | None
+    data: bytes | None
+    log_lines: tuple[str, ...]
+
+    def same_state(self, other: QueryResult) -> bool:
+        """Whether a consumer could tell the two apart, but for the id of the run."""
+        return (
+            isinstance(other, QueryFailure)
+            and self.message == other.message
+            and self.data == other.data
+        )
+
+
+QueryResult: TypeAlias = QueryValue | QueryFailure
+
+
+_REQUEST_ID = re.compile(r"\[Request ID: ([0-9a-f]+)\] ?")
+
+
+def split_request_id(message: str) -> tuple[str, str | None]:
+    """A failure's text without its `[Request ID: …]`, and that id."""
+    match = _REQUEST_ID.match(message)
+    return (message[match.end() :], match[1]) if match else (message, None)
+
+
+def present(data: Raw) -> bytes | None:
+    """The bytes of a value that may be absent, copied out of its frame."""
+    return None if data == ABSENT else bytes(data)

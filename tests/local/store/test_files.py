@@ -1,0 +1,189 @@
+"""Files on the disk: kept whole or not at all, and gone when they are removed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from convex_async.local import Functions
+from convex_async.local.problems import DeploymentProblem
+from convex_async.local.store.files import STORAGE, Files
+from tests.local.calls import act, mutate, read, running
+
+DATA = bytes(range(256))
+DIGEST = b64encode(hashlib.sha256(DATA).digest()).decode()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    files = Files(tmp_path / "files")
+    yield files
+    files.close()
+
+
+async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+def kept(files: Files) -> list[bytes]:
+    return [path.read_bytes() for path in files._folder.glob("*")]
+
+
+@pytest.mark.parametrize("digest", [None, f"sha-256={DIGEST}", f"SHA-256={DIGEST}"])
+async def test_a_file_is_kept_as_it_comes(files: Files, digest: str | None) -> None:
+    about = await files.write(chunks(DATA[:100], b"", DATA[100:]), digest)
+    assert about == {"name": about["name"], "sha256": DIGEST, "size": 256.0}
+    assert files.path(about["name"]).read_bytes() == DATA
+    assert kept(files) == [DATA]
+
+
+@pytest.mark.parametrize(
+    ("digest", "code"),
+    [
+        (f"sha-256={b64encode(bytes(32)).decode()}", "Sha256Mismatch"),
+        (f"sha-512={DIGEST}", "BadHeader"),
+        (f"sha-256={DIGEST[:-4]}", "BadHeader"),
+        ("sha-256=?", "BadHeader"),
+        (DIGEST, "BadHeader"),
+    ],
+)
+async def test_what_is_not_as_its_digest_says_is_not_kept(
+    files: Files, digest: str, code: str
+) -> None:
+    with pytest.raises(DeploymentProblem) as caught:
+        await files.write(chunks(DATA), digest)
+    assert caught.value.code == code
+    assert kept(files) == []
+
+
+async def test_what_comes_in_part_is_not_kept(files: Files) -> None:
+    async def breaking() -> AsyncIterator[bytes]:
+        yield DATA
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await files.write(breaking(), None)
+    assert kept(files) == []
+
+
+async def test_an_upload_that_is_cancelled_is_not_kept(files: Files) -> None:
+    written = asyncio.Event()
+
+    async def stalling() -> AsyncIterator[bytes]:
+        yield DATA
+        written.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(files.write(stalling(), None))
+    await written.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert kept(files) == []
+
+
+@pytest.mark.parametrize("name", ["", "..", "../data.sqlite3", "data.sqlite3", "x" * 36])
+def test_a_name_leads_nowhere_else(files: Files, name: str) -> None:
+    with pytest.raises(DeploymentProblem) as caught:
+        files.path(name)
+    assert caught.value.code == "InvalidStoragePath"
+
+
+def test_upload_urls_end_and_are_forgotten(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("convex_async.local.store.files.time.monotonic", lambda: now)
+
+    def token() -> str:
+        return parse_qs(urlsplit(files.make_upload_url()).query)["token"][0]
+
+    def code(token: str) -> str | None:
+        try:
+            files.check_token(token)
+        except DeploymentProblem as problem:
+            return problem.code
+        return None
+
+    first = token()
+    assert code(first) is None
+    now += 3601
+    second = token()
+    assert (code(first), code(second)) == ("StorageTokenExpired", None)
+    now += 3601
+    token()
+    assert (code(first), code(second)) == ("StorageTokenInvalid", "StorageTokenExpired")
+
+
+def test_a_temporary_folder_goes_with_its_deployment() -> None:
+    files = Files(None)
+    folder = files._folder
+    asyncio.run(files.write(chunks(DATA), None))
+    assert kept(files) == [DATA]
+    files.close()
+    assert not folder.exists()
+
+
+def make_functions() -> Functions:
+    functions = Functions()
+
+    @functions.query("files:about")
+    async def about(ctx: Any, id: str) -> Any:
+        return [await ctx.storage.get_url(id), await ctx.storage.get_metadata(id)]
+
+    @functions.action("files:about_by_action")
+    async def about_by_action(ctx: Any, id: str) -> Any:
+        return [await ctx.storage.get_url(id), await ctx.storage.get_metadata(id)]
+
+    @functions.mutation("files:remove")
+    async def remove(ctx: Any, id: str, then: str = "") -> Any:
+        await ctx.storage.delete(id)
+        if then:
+            raise ValueError(then)
+
+    @functions.action("files:remove_by_action")
+    async def remove_by_action(ctx: Any, id: str) -> Any:
+        await ctx.storage.delete(id)
+
+    return functions
+
+
+@pytest.mark.parametrize("kind", ["mutation", "action"])
+async def test_a_file_that_is_removed_is_gone_from_the_disk(tmp_path: Path, kind: str) -> None:
+    async with running(make_functions(), tmp_path / "data.sqlite3") as engine:
+
+        async def stored() -> str:
+            about = {**await engine.files.write(chunks(DATA), None), "contentType": None}
+            return await engine.transact(lambda t: t.insert_system(STORAGE, about))
+
+        ids = [await stored(), await stored()]
+        await engine.transact(lambda t: t.patch(ids[0], {"contentType": "image/x"}))
+        url, metadata = await read(engine, "files:about", id=ids[0])
+        assert url.startswith("/api/storage/")
+        assert metadata == {
+            "storageId": ids[0],
+            "sha256": DIGEST,
+            "size": 256,
+            "contentType": "image/x",
+        }
+        assert await act(engine, "files:about_by_action", id=ids[0]) == [url, metadata]
+        with pytest.raises(AssertionError, match="changed its mind"):
+            await mutate(engine, "files:remove", id=ids[0], then="changed its mind")
+        assert len(kept(engine.files)) == 2
+        if kind == "mutation":
+            await mutate(engine, "files:remove", id=ids[0])
+        else:
+            await act(engine, "files:remove_by_action", id=ids[0])
+        assert len(kept(engine.files)) == 1
+        assert await read(engine, "files:about", id=ids[0]) == [None, None]
+        assert (await read(engine, "files:about", id=ids[1]))[1]["storageId"] == ids[1]
+        with pytest.raises(AssertionError, match="There is no file of storage id"):
+            await mutate(engine, "files:remove", id=ids[0])
+        with pytest.raises(AssertionError, match="is not a storage id"):
+            await read(engine, "files:about", id="nonsense")

@@ -1,0 +1,100 @@
+"""Queries, their subscribers, and the one message that a tick's intents make."""
+
+from convex_async.function_path import FunctionPath
+from convex_async.protocol.client.query_set import QuerySet, Subscriber
+from convex_async.protocol.messages import Add, Remove
+from convex_async.protocol.results import QueryFailure, QueryValue
+
+A, B = FunctionPath("a:list"), FunctionPath("b:list")
+
+
+def subscribe(queries: QuerySet, path: FunctionPath, linger: float = 0.0) -> Subscriber:
+    return queries.subscribe(path, b"{}", None, linger)
+
+
+def test_a_thousand_intents_are_one_message() -> None:
+    queries = QuerySet()
+    for i in range(1000):
+        queries.subscribe(A, b'{"i":%d}' % i, None, 0.0)
+    message = queries.drain()
+    assert message is not None
+    assert (message.base_version, message.new_version) == (0, 1)
+    assert [m.query_id for m in message.modifications] == list(range(1000))
+    assert queries.drain() is None
+
+
+def test_equal_queries_are_one_until_the_last_subscriber_leaves() -> None:
+    queries = QuerySet()
+    one, other = subscribe(queries, A), subscribe(queries, A)
+    assert one.query is other.query
+    queries.drain()
+    queries.unsubscribe(one, now=0)
+    queries.unsubscribe(one, now=0)
+    assert queries.drain() is None
+    queries.unsubscribe(other, now=0)
+    message = queries.drain()
+    assert message is not None
+    assert message.modifications == [Remove(0)]
+
+
+def test_a_query_that_was_never_sent_leaves_without_a_message() -> None:
+    queries = QuerySet()
+    queries.unsubscribe(subscribe(queries, A), now=0)
+    assert not queries.wants_to_send
+
+
+def test_ids_are_never_used_again() -> None:
+    queries = QuerySet()
+    first = subscribe(queries, A)
+    queries.unsubscribe(first, now=0)
+    again = subscribe(queries, A)
+    assert again.query.query_id != first.query.query_id
+
+
+def test_a_new_socket_gets_the_whole_set_with_journals_even_if_empty() -> None:
+    queries = QuerySet()
+    empty = QuerySet()
+    empty.restart()
+    message = empty.drain()
+    assert message is not None
+    assert (message.base_version, message.new_version, message.modifications) == (0, 1, [])
+
+    kept, left = subscribe(queries, A), subscribe(queries, B)
+    queries.drain()
+    kept.query.journal = "J7"
+    queries.unsubscribe(left, now=0)  # its Remove must not reach the next socket
+    queries.restart()
+    message = queries.drain()
+    assert message is not None
+    assert message.base_version == 0
+    (add,) = message.modifications
+    assert isinstance(add, Add)
+    assert (add.query_id, add.journal) == (0, "J7")
+
+
+def test_a_lingering_query_stays_until_its_time_or_the_next_subscriber() -> None:
+    queries = QuerySet()
+    subscriber = subscribe(queries, A, linger=5)
+    queries.drain()
+    queries.unsubscribe(subscriber, now=10)
+    assert queries.next_deadline == 15
+    again = subscribe(queries, A)
+    assert again.query is subscriber.query
+    assert queries.next_deadline is None
+    queries.unsubscribe(again, now=20)
+    queries.expire(now=24.9)
+    assert queries.drain() is None
+    queries.expire(now=25)
+    message = queries.drain()
+    assert message is not None
+    assert message.modifications == [Remove(0)]
+
+
+def test_the_same_state_is_told_by_bytes_and_not_by_the_run() -> None:
+    value = QueryValue(b"1", ())
+    assert value.same_state(QueryValue(b"1", ("[LOG] x",)))
+    assert not value.same_state(QueryValue(b"2", ()))
+    failure = QueryFailure("no", "aa", None, ())
+    assert failure.same_state(QueryFailure("no", "bb", None, ()))
+    assert not failure.same_state(QueryFailure("no", "aa", b"null", ()))
+    assert not value.same_state(failure)

@@ -1,0 +1,167 @@
+"""Mutations and actions from the call to the answer."""
+
+from convex_async.function_path import FunctionPath
+from convex_async.protocol.client.requests import WINDOW, Kind, RequestId, Requests
+from convex_async.protocol.results import Failed, Succeeded
+
+PATH = FunctionPath("a:b")
+DONE = Succeeded(b"1", [])
+
+
+def add(requests: Requests, kind: Kind = "mutation", epoch: int = 0) -> RequestId:
+    return requests.add(kind, PATH, b"{}", epoch).request_id
+
+
+def sent(requests: Requests, epoch: int = 0) -> list[int]:
+    return [message.request_id for message in requests.drain(epoch)]
+
+
+def test_ids_are_shared_by_both_kinds_and_never_used_again() -> None:
+    requests = Requests()
+    assert [add(requests), add(requests, "action"), add(requests)] == [0, 1, 2]
+    requests.withdraw(RequestId(2))
+    assert add(requests) == 3
+
+
+def test_the_window_holds_back_and_opens_with_each_answer() -> None:
+    requests = Requests()
+    for _ in range(WINDOW + 2):
+        add(requests)
+    assert sent(requests) == list(range(WINDOW))
+    assert not requests.wants_to_send
+    requests.answered("mutation", 0, DONE, 5, reached=9)
+    assert sent(requests) == [WINDOW]
+
+
+def test_a_success_settles_when_a_transition_reaches_it() -> None:
+    requests = Requests()
+    request_id = add(requests)
+    sent(requests)
+    assert requests.answered("mutation", request_id, DONE, 10, reached=9) is None
+    assert requests.reached(9) == []
+    assert [request.request_id for request, _ in requests.reached(10)] == [request_id]
+    assert len(requests) == 0
+
+
+def test_a_success_that_a_transition_showed_before_settles_at_once() -> None:
+    requests = Requests()
+    request_id = add(requests)
+    sent(requests)
+    assert requests.answered("mutation", request_id, DONE, 10, reached=10) is not None
+
+
+def test_failures_and_actions_settle_at_once() -> None:
+    requests = Requests()
+    mutation, action = add(requests), add(requests, "action")
+    sent(requests)
+    failure = Failed("no", None, None, [])
+    assert requests.answered("mutation", mutation, failure, None, reached=0) is not None
+    assert requests.answered("action", action, DONE, None, reached=0) is not None
+
+
+def test_unknown_repeated_and_mismatched_answers_are_ignored() -> None:
+    requests = Requests()
+    request_id = add(requests)
+    sent(requests)
+    assert requests.answered("mutation", 99, DONE, 1, reached=9) is None
+    assert requests.answered("action", request_id, DONE, None, reached=9) is None
+    requests.answered("mutation", request_id, DONE, 10, reached=9)
+    assert requests.answered("mutation", request_id, Succeeded(b"2", []), 5, reached=9) is None
+    assert requests.reached(10)[0][1] == DONE
+
+
+def test_a_lost_socket_requeues_mutations_in_order_and_loses_sent_actions() -> None:
+    requests = Requests()
+    first, action = add(requests), add(requests, "action")
+    sent(requests)
+    later, unsent_action = add(requests), add(requests, "action")
+    lost = requests.disconnected()
+    assert [request.request_id for request in lost] == [action]
+    assert sent(requests) == [first, later, unsent_action]
+
+
+def test_a_completed_mutation_is_not_sent_again() -> None:
+    requests = Requests()
+    request_id = add(requests)
+    sent(requests)
+    requests.answered("mutation", request_id, DONE, 10, reached=9)
+    requests.disconnected()
+    assert sent(requests) == []
+    assert len(requests.reached(10)) == 1
+
+
+def test_withdrawing_tells_what_is_known() -> None:
+    requests = Requests()
+    unsent, on_wire = add(requests), add(requests)
+    assert requests.withdraw(unsent) == "not_sent"
+    assert sent(requests) == [on_wire]
+    assert requests.withdraw(on_wire) == "unknown"
+    assert requests.withdraw(on_wire) is None
+    assert requests.withdraw(unsent) is None
+    requests.disconnected()
+    assert sent(requests) == []
+
+
+def test_a_mutation_withdrawn_between_two_sockets_is_not_sent_again() -> None:
+    requests = Requests()
+    request_id = add(requests)
+    sent(requests)
+    requests.disconnected()
+    assert requests.withdraw(request_id) == "unknown"
+    assert sent(requests) == []
+    assert len(requests) == 0
+
+
+def test_an_abandoned_request_keeps_its_place_in_the_window() -> None:
+    requests = Requests()
+    for _ in range(WINDOW):
+        add(requests)
+    sent(requests)
+    requests.withdraw(RequestId(0))
+    add(requests)
+    assert sent(requests) == []
+    assert requests.answered("mutation", 0, DONE, 1, reached=9) is None
+    assert sent(requests) == [WINDOW]
+
+
+def test_requests_of_one_identity_wait_for_those_before() -> None:
+    requests = Requests()
+    old, new = add(requests, epoch=0), add(requests, epoch=1)
+    assert requests.first_queued_epoch() == 0
+    assert sent(requests, epoch=1) == []
+    assert sent(requests, epoch=0) == [old]
+    assert sent(requests, epoch=1) == [new]
+
+
+def test_abandoning_tells_of_each_request() -> None:
+    requests = Requests()
+    first = add(requests, epoch=0)
+    sent(requests)
+    second, third = add(requests, epoch=0), add(requests, epoch=1)
+    assert requests.abandon(range(1)) == [(first, "unknown"), (second, "not_sent")]
+    assert sent(requests, epoch=1) == [third]
+
+
+def test_what_an_earlier_process_asked_goes_out_in_its_place() -> None:
+    requests = Requests()
+    requests.add("mutation", PATH, b"{}", 0, RequestId(1000))
+    requests.add("mutation", PATH, b"{}", 1, RequestId(1001))
+    for request_id in (RequestId(8), RequestId(7)):
+        requests.restore(request_id, PATH, b"{}", 1)
+    known = dict(requests.pending())
+    assert list(known) == [7, 8, 1000, 1001]
+    assert list(known.values()) == ["unknown", "unknown", "not_sent", "not_sent"]
+    assert sent(requests, 0) == [1000]  # as the earlier user
+    assert sent(requests, 1) == [7, 8, 1001]
+    requests.disconnected()
+    assert requests.first_queued_epoch() == 0
+    assert add(requests) == 1002
+
+
+def test_a_reconnect_sends_what_was_restored_before_what_came_later() -> None:
+    requests = Requests()
+    requests.add("mutation", PATH, b"{}", 0, RequestId(1000))
+    requests.restore(RequestId(7), PATH, b"{}", 0)
+    assert sent(requests) == [7, 1000]
+    requests.disconnected()
+    assert sent(requests) == [7, 1000]
