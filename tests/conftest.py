@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def frames(monkeypatch: pytest.MonkeyPatch) -> list[ClientMessage]:
     seen: list[ClientMessage] = []
     received = ServerProtocol.received
 
-    def record(self: ServerProtocol, message: ClientMessage, *, now: float, ts: int) -> None:
+    def record(self: ServerProtocol[Any], message: ClientMessage, *, now: float, ts: int) -> None:
         seen.append(message)
         received(self, message, now=now, ts=ts)
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Self, TypeVar, final, overload
 
-from convex_async.protocol.client.remote import Change
+from convex_async.protocol.client.remote import Step
 
 _T = TypeVar("_T")
 
@@ -16,7 +16,7 @@ def encode(value: object, *, root: str = "value", max_depth: int = 64) -> bytes:
 def changed_fields(previous: bytes, current: bytes) -> tuple[dict[str, Any], list[str]]: ...
 def same(one: bytes, other: bytes) -> bool: ...
 def to_plain_json(data: bytes, root: str = "value") -> bytes: ...
-def read_transition(frame: bytes, /) -> Change | None: ...
+def read_transition(frame: bytes, /) -> Step | None: ...
 
 _Documents = list[dict[str, Any]]
 

@@ -9,21 +9,15 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from random import Random
+from typing import Any
 
 import msgspec
 
 from convex_async import TransportError
 from convex_async.protocol.frames import decode_client_message, encode_message
+from convex_async.protocol.results import FunctionResult, Succeeded
 from convex_async.protocol.server.server_protocol import ServerProtocol
-from convex_async.protocol.server.work import (
-    Outcome,
-    Returned,
-    RunAction,
-    RunMutation,
-    RunQueries,
-    Verify,
-    Work,
-)
+from convex_async.protocol.server.work import RunAction, RunMutation, RunQueries, Verify, Work
 from convex_async.transport.base import ConnectionClosed
 from tests.protocol.test_conversation import Deployment, counter_of
 
@@ -44,7 +38,7 @@ class Socket:
         self._last = {"up": 0.0, "down": 0.0}
         self._is_silent = False
         self.is_open = True
-        self.protocol = ServerProtocol()
+        self.protocol = ServerProtocol[Any]()
         self._ping()
 
     # The client's end
@@ -119,7 +113,7 @@ class Socket:
         if (closing := self.protocol.closing) is not None:
             self._pass("down", partial(self.cut, closing.reason or "closed with code 1005"))
 
-    def _do(self, work: Work) -> None:
+    def _do(self, work: Work[Any]) -> None:
         deployment, now = self._network.deployment, time.monotonic()
         match work:
             case Verify(message):
@@ -136,10 +130,10 @@ class Socket:
                 self.protocol.mutation_done(outcome, ts)
                 self._network.changed()
             case RunAction(message, _):
-                self.protocol.action_done(message.request_id, Returned(b"null"))
+                self.protocol.action_done(message.request_id, Succeeded(b"null"))
             case RunQueries(queries, _, user):
-                values: dict[int, Outcome] = {
-                    query.query_id: Returned(deployment.get(counter_of(query.args), user))
+                values: dict[int, FunctionResult] = {
+                    query.query_id: Succeeded(deployment.get(counter_of(query.args), user))
                     for query in queries
                 }
                 self.protocol.queries_done(deployment.ts, values)

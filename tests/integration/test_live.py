@@ -21,7 +21,7 @@ def query_sets(monkeypatch: pytest.MonkeyPatch) -> list[ModifyQuerySet]:
     seen: list[ModifyQuerySet] = []
     received = ServerProtocol.received
 
-    def record(self: ServerProtocol, message: ClientMessage, *, now: float, ts: int) -> None:
+    def record(self: ServerProtocol[Any], message: ClientMessage, *, now: float, ts: int) -> None:
         if isinstance(message, ModifyQuerySet):
             seen.append(message)
         received(self, message, now=now, ts=ts)

@@ -30,17 +30,9 @@ from convex_async.protocol.messages import (
     MutationResponse,
     ServerMessage,
 )
-from convex_async.protocol.results import Lost, QueryValue, Succeeded
+from convex_async.protocol.results import FunctionResult, Lost, Succeeded
 from convex_async.protocol.server.server_protocol import ServerProtocol
-from convex_async.protocol.server.work import (
-    Outcome,
-    Returned,
-    RunAction,
-    RunMutation,
-    RunQueries,
-    Verify,
-    Work,
-)
+from convex_async.protocol.server.work import RunAction, RunMutation, RunQueries, Verify, Work
 from tests.soak import SOAK
 
 GET, ADD = FunctionPath("counter:get"), FunctionPath("counter:add")
@@ -83,7 +75,7 @@ class Deployment:
     def __init__(self) -> None:
         self.ts = 1000
         self.counters: Counter[int] = Counter()
-        self.answers: dict[tuple[str, int], tuple[Outcome, int]] = {}
+        self.answers: dict[tuple[str, int], tuple[FunctionResult, int]] = {}
         self.applied: Counter[tuple[str, int]] = Counter()
         self.ran_as: dict[int, object] = {}
 
@@ -94,13 +86,13 @@ class Deployment:
 
     def mutate(
         self, session: str, request_id: int, counter: int, user: object
-    ) -> tuple[Outcome, int]:
+    ) -> tuple[FunctionResult, int]:
         key = (session, request_id)
         if key not in self.answers:
             ts = self.add(counter)
             self.applied[key] += 1
             self.ran_as[request_id] = user
-            self.answers[key] = Returned(b"%d" % self.counters[counter]), ts
+            self.answers[key] = Succeeded(b"%d" % self.counters[counter]), ts
         return self.answers[key]
 
     def get(self, counter: int, user: object) -> bytes:
@@ -115,11 +107,11 @@ class Conversation(RuleBasedStateMachine):
         self.core = ClientProtocol(session_id=SESSION)
         self.deployment = Deployment()
         self.now = 0.0
-        self.server: ServerProtocol | None = None
+        self.server: ServerProtocol[Any] | None = None
         self.to_server: deque[ClientMessage] = deque()
         self.to_client: deque[ServerMessage] = deque()
         self.late_answers: list[ServerMessage] = []
-        self.work: deque[Work] = deque()
+        self.work: deque[Work[Any]] = deque()
         self.live: list[Subscriber] = []
         self.waiting: dict[RequestId, tuple[str, int]] = {}
         self.made_as: dict[int, object] = {}
@@ -133,7 +125,7 @@ class Conversation(RuleBasedStateMachine):
     def subscribe(self, counter: int, fresh: bool) -> None:
         mailbox = Mailbox(counter)
         subscriber, result = self.core.subscribe(GET, arguments(counter), mailbox, fresh=fresh)
-        if isinstance(result, QueryValue):
+        if isinstance(result, Succeeded):
             mailbox.shown.append((self.core.ts, result.value))
         self.live.append(subscriber)
 
@@ -199,10 +191,10 @@ class Conversation(RuleBasedStateMachine):
                 self.server.mutation_done(outcome, ts)
                 self.invalidate(counter)
             case RunAction(message, _):
-                self.server.action_done(message.request_id, Returned(b"null"))
+                self.server.action_done(message.request_id, Succeeded(b"null"))
             case RunQueries(queries, _, user):
-                values: dict[int, Outcome] = {
-                    query.query_id: Returned(deployment.get(counter_of(query.args), user))
+                values: dict[int, FunctionResult] = {
+                    query.query_id: Succeeded(deployment.get(counter_of(query.args), user))
                     for query in queries
                 }
                 self.server.queries_done(deployment.ts, values)
@@ -253,7 +245,7 @@ class Conversation(RuleBasedStateMachine):
     @precondition(lambda self: not self.server and isinstance(self.core.connection, Offline))
     @rule()
     def connect(self) -> None:
-        self.server = ServerProtocol()
+        self.server = ServerProtocol[Any]()
         self.now += 1
         self.core.connected(now=self.now)
 

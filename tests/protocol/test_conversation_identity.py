@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
@@ -23,7 +25,7 @@ from tests.protocol.test_conversation import COUNTERS, SESSION, USERS, Conversat
 from tests.soak import SOAK
 
 
-def can_be_refused(work: Work) -> bool:
+def can_be_refused(work: Work[Any]) -> bool:
     """Whether it is a token: nobody is refused for being anonymous."""
     return isinstance(work, Verify) and work.message.token_type != "None"
 

@@ -20,18 +20,18 @@ from hypothesis import strategies as st
 from convex_async import _codec
 from convex_async.codec import decode
 from convex_async.errors import InvalidValueError, RemoteProtocolError
-from convex_async.protocol.client.remote import Change, change_of
+from convex_async.protocol.client.remote import Step, step_of
 from convex_async.protocol.frames import FrameDecoder, decode_server_message
 from convex_async.protocol.messages import Transition
-from convex_async.protocol.results import QueryFailure, QueryResult, QueryValue
+from convex_async.protocol.results import Failed, FunctionResult, Succeeded
 from tests.codec.random_frames import damaged, frame, ts
 
 
-def by_definition(frame: bytes) -> Change | None:
+def by_definition(frame: bytes) -> Step | None:
     """None if it is no transition, or refused."""
     try:
         message = decode_server_message(frame)
-        return change_of(message) if isinstance(message, Transition) else None
+        return step_of(message) if isinstance(message, Transition) else None
     except RemoteProtocolError:
         return None
 
@@ -47,8 +47,8 @@ def is_read_alike(frame: bytes) -> bool:
     return True
 
 
-def is_unreadable(result: QueryResult | None) -> bool:
-    assert isinstance(result, QueryValue)
+def is_unreadable(result: FunctionResult | None) -> bool:
+    assert isinstance(result, Succeeded)
     try:
         decode(result.value)
     except InvalidValueError:
@@ -94,7 +94,7 @@ def test_any_json_is_a_value(thing: Any, is_ascii: bool, separators: tuple[str, 
     except UnicodeEncodeError:
         return  # a lone surrogate has no UTF-8
     change = _codec.read_transition(spelled(data))
-    assert change == (VERSION, VERSION, ((0, QueryValue(data, ()), None),))
+    assert change == (VERSION, VERSION, ((0, Succeeded(data, ()), None),))
 
 
 @given(st.binary(max_size=12) | st.text('{}[]:,"\\ut0e.-1 ', max_size=12).map(str.encode))
@@ -147,7 +147,7 @@ def test_the_end_of_a_value_is_found_at_each_place(text: str) -> None:
         for inner in ([text], {"a": [], text: {"b": text + "x" * before}}):
             data = json.dumps(["x" * before, inner], separators=(",", ":")).encode()
             change = _codec.read_transition(spelled(data))
-            assert change == (VERSION, VERSION, ((0, QueryValue(data, ()), None),))
+            assert change == (VERSION, VERSION, ((0, Succeeded(data, ()), None),))
             assert _codec.read_transition(spelled(data[:-1])) is None
 
 
@@ -177,7 +177,7 @@ def test_the_decoder_reads_what_a_deployment_writes_directly() -> None:
     assert decoder.decode(spelled(b"[7.0]")) == (
         VERSION,
         VERSION,
-        ((0, QueryValue(b"[7.0]", ()), None),),
+        ((0, Succeeded(b"[7.0]", ()), None),),
     )
     failed = (
         spelled(b"1")
@@ -186,7 +186,7 @@ def test_the_decoder_reads_what_a_deployment_writes_directly() -> None:
     )
     message = decoder.decode(failed)
     assert isinstance(message, Transition)
-    assert change_of(message)[2] == ((0, QueryFailure("no", None, None, ()), None),)
+    assert step_of(message)[2] == ((0, Failed("no"), None),)
 
 
 def test_what_msgspec_writes_is_read_directly() -> None:
@@ -198,5 +198,5 @@ def test_a_value_does_not_pin_its_frame() -> None:
     change = _codec.read_transition(spelled(b"[1]"))
     assert change is not None
     ((_, result, _),) = change[2]
-    assert isinstance(result, QueryValue)
+    assert isinstance(result, Succeeded)
     assert type(result.value) is bytes

@@ -42,7 +42,7 @@ from convex_async.protocol.client.identity import (
     Unconfirmed,
     Waiting,
 )
-from convex_async.protocol.client.requests import Kind
+from convex_async.protocol.client.requests import RequestKind
 from convex_async.transport.session import SessionHolder
 from convex_async.version import CLIENT_HEADER
 
@@ -542,7 +542,7 @@ class ConvexClient(ClientBase):
 
     def _request(
         self,
-        kind: Kind,
+        kind: RequestKind,
         path: str | FunctionReference,
         args: Mapping[str, Any] | None,
         type: Any,
@@ -555,7 +555,7 @@ class ConvexClient(ClientBase):
 
     async def _answer(
         self,
-        kind: Kind,
+        kind: RequestKind,
         path: FunctionPath,
         args: bytes,
         type: Any,

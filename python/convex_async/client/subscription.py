@@ -14,7 +14,7 @@ from convex_async.connection.mailbox import Mailbox
 from convex_async.errors import LocalProtocolError
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.query_set import Subscriber
-from convex_async.protocol.results import QueryFailure, QueryResult
+from convex_async.protocol.results import Failed, FunctionResult
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Subscription(Generic[T]):
         self._mailbox = mailbox
         self._leave = leave
         self._type = type
-        self._seen: QueryResult | None = None
+        self._seen: FunctionResult | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -97,7 +97,7 @@ class Subscription(Generic[T]):
             ConvexError, FunctionError: the query fails meanwhile.
             TimeoutError: there is none after `timeout` seconds.
         """
-        seen: QueryResult | None = None
+        seen: FunctionResult | None = None
         async with asyncio.timeout(timeout):
             while True:
                 seen = await self._present(seen)
@@ -109,7 +109,7 @@ class Subscription(Generic[T]):
         """Each new state with its log lines and time, a failure being a state like others."""
         while (found := await self._next()) is not None:
             result, ts = found
-            if isinstance(result, QueryFailure):
+            if isinstance(result, Failed):
                 error = function_error(self._path, result)
                 yield Result(None, error, list(result.log_lines), ts)
             else:
@@ -145,7 +145,7 @@ class Subscription(Generic[T]):
         """
         differ = ListDiffer(key=key, at=at)
         first = True
-        seen: QueryResult | None = None
+        seen: FunctionResult | None = None
         while True:
             found = await self._newer(seen)
             if found is None:
@@ -182,27 +182,27 @@ class Subscription(Generic[T]):
             self._closed = True
             self._leave(self._subscriber)
 
-    def _wire(self, result: QueryResult) -> bytes:
-        if isinstance(result, QueryFailure):
+    def _wire(self, result: FunctionResult) -> bytes:
+        if isinstance(result, Failed):
             raise function_error(self._path, result)
         return result.value
 
-    async def _next(self) -> tuple[QueryResult, int] | None:
+    async def _next(self) -> tuple[FunctionResult, int] | None:
         """The next state for iteration, which counts as delivered once this returns."""
         found = await self._newer(self._seen, iterating=True)
         if found is not None:
             self._seen = found[0]
         return found
 
-    async def _present(self, seen: QueryResult | None) -> QueryResult:
+    async def _present(self, seen: FunctionResult | None) -> FunctionResult:
         found = await self._newer(seen)
         if found is None:
             raise LocalProtocolError(f"the subscription to {self._path} is closed")
         return found[0]
 
     async def _newer(
-        self, seen: QueryResult | None, *, iterating: bool = False
-    ) -> tuple[QueryResult, int] | None:
+        self, seen: FunctionResult | None, *, iterating: bool = False
+    ) -> tuple[FunctionResult, int] | None:
         """The newest state, or the oldest in the buffer, that differs from `seen`; None: closed."""
         mailbox = self._mailbox
         while True:

@@ -11,14 +11,11 @@ from convex_async.protocol.results import (
     Answer,
     Failed,
     Lost,
-    QueryFailure,
-    QueryResult,
-    QueryValue,
     Succeeded,
 )
 
 
-def value_or_raise(path: FunctionPath, answer: QueryResult | Answer, type: Any) -> Any:
+def value_or_raise(path: FunctionPath, answer: Answer, type: Any) -> Any:
     """The value of an answer, decoded afresh.
 
     Raises:
@@ -27,13 +24,13 @@ def value_or_raise(path: FunctionPath, answer: QueryResult | Answer, type: Any) 
         CodecError: the value is not what `type` says, or not a Convex value.
     """
     match answer:
-        case Succeeded() | QueryValue():
+        case Succeeded():
             try:
                 return decode(answer.value, type=type)
             except CodecError as error:
                 error.add_note(f"in what {path} returned")
                 raise
-        case Failed() | QueryFailure():
+        case Failed():
             raise function_error(path, answer)
         case Lost():
             raise ConnectionLostError(
@@ -44,7 +41,7 @@ def value_or_raise(path: FunctionPath, answer: QueryResult | Answer, type: Any) 
             assert_never(answer)
 
 
-def function_error(path: FunctionPath, failure: Failed | QueryFailure) -> FunctionError:
+def function_error(path: FunctionPath, failure: Failed) -> FunctionError:
     """The error that a failure stands for; a ConvexError if the application threw data."""
     if failure.data is None:
         return FunctionError(

@@ -19,7 +19,7 @@ from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.connection import Online
 from convex_async.protocol.client.identity import Credential
 from convex_async.protocol.client.overlay import OptimisticUpdate
-from convex_async.protocol.client.requests import Kind, RequestId
+from convex_async.protocol.client.requests import RequestId, RequestKind
 from convex_async.protocol.results import Answer, Failed
 
 logger = logging.getLogger("convex_async")
@@ -46,7 +46,7 @@ class Calls:
 
     def begin(
         self,
-        kind: Kind,
+        kind: RequestKind,
         path: FunctionPath,
         args: bytes,
         timeout: float | None,
@@ -89,7 +89,9 @@ class Calls:
                 self._outbox.forget(request_id)
             raise
 
-    def _keep(self, outbox: Outbox, kind: Kind, path: FunctionPath, args: bytes) -> RequestId:
+    def _keep(
+        self, outbox: Outbox, kind: RequestKind, path: FunctionPath, args: bytes
+    ) -> RequestId:
         request_id = outbox.next_request_id()
         if kind == "mutation":
             online = isinstance(self._core.connection, Online)

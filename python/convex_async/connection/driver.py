@@ -28,8 +28,8 @@ from convex_async.outbox.outbox import Outbox
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.connection import Offline, Online
 from convex_async.protocol.client.events import (
+    ClientEvent,
     CloseConnection,
-    Event,
     FunctionLogged,
     IdentityConfirmed,
     IdentityRefused,
@@ -43,7 +43,7 @@ from convex_async.protocol.client.events import (
 from convex_async.protocol.client.identity import Credential
 from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.query_set import Subscriber
-from convex_async.protocol.client.requests import Kind, RequestId
+from convex_async.protocol.client.requests import RequestId, RequestKind
 from convex_async.protocol.frames import FrameDecoder, encode_message
 from convex_async.protocol.results import Answer
 from convex_async.telemetry.function_logs import log_function_lines, show_function_logs
@@ -160,7 +160,7 @@ class Driver:
 
     def request(
         self,
-        kind: Kind,
+        kind: RequestKind,
         path: FunctionPath,
         args: bytes,
         timeout: float | None,
@@ -466,7 +466,7 @@ class Driver:
         for event in self.core.events():
             self._handle(event)
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: ClientEvent) -> None:
         match event:
             case ResultsChanged():
                 for subscriber, result in event.deliveries:

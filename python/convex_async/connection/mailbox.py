@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from convex_async.errors import ConvexClientError, LocalProtocolError
-from convex_async.protocol.results import QueryResult
+from convex_async.protocol.results import FunctionResult
 
 
 class Mailbox:
@@ -24,15 +24,15 @@ class Mailbox:
     __slots__ = ("_waiter", "buffer", "error", "overflowed", "result", "states", "ts")
 
     def __init__(self, buffer: int | None = None) -> None:
-        self.result: QueryResult | None = None
+        self.result: FunctionResult | None = None
         self.ts = 0
         self.error: ConvexClientError | None = None
         self.buffer = buffer
-        self.states: deque[tuple[int, QueryResult]] | None = None if buffer is None else deque()
+        self.states: deque[tuple[int, FunctionResult]] | None = None if buffer is None else deque()
         self.overflowed = False
         self._waiter: asyncio.Future[None] | None = None
 
-    def deliver(self, result: QueryResult, ts: int) -> None:
+    def deliver(self, result: FunctionResult, ts: int) -> None:
         """A newer result; whoever waits wakes."""
         self.result, self.ts = result, ts
         if self.states is not None and self.buffer is not None:

@@ -11,8 +11,8 @@ from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.connection import Closing, Halted, Offline, Online
 from convex_async.protocol.client.identity import (
     ANONYMOUS,
+    ClientIdentity,
     Confirmed,
-    Identity,
     Refused,
     Unconfirmed,
     Waiting,
@@ -84,7 +84,7 @@ def _phase(core: ClientProtocol, driver: Driver | None) -> Phase:
             assert_never(core.connection)
 
 
-def _auth(identity: Identity) -> AuthPhase:
+def _auth(identity: ClientIdentity) -> AuthPhase:
     match identity.state:
         case Waiting():
             return "fetching"

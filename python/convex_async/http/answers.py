@@ -56,7 +56,7 @@ def function_answer(body: bytes, path: str, request_id: str) -> Succeeded | Fail
         # A missing value is null (convex-js src/browser/http_client.ts).
         return Succeeded(present(answer.value) or b"null", answer.log_lines)
     message, said = split_request_id(answer.error_message)
-    return Failed(message, said or request_id, present(answer.error_data), answer.log_lines)
+    return Failed(message, present(answer.error_data), answer.log_lines, said or request_id)
 
 
 def timestamp(body: bytes) -> WireTimestamp:

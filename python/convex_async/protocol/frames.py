@@ -7,7 +7,7 @@ import msgspec
 from convex_async import _codec
 from convex_async.errors import RemoteProtocolError
 from convex_async.protocol.chunks import ChunkBuffer
-from convex_async.protocol.client.remote import Change
+from convex_async.protocol.client.remote import Step
 from convex_async.protocol.messages import ClientMessage, Ping, ServerMessage, TransitionChunk
 
 _encoder = msgspec.json.Encoder()
@@ -64,7 +64,7 @@ class FrameDecoder:
         self._chunks.clear()
         self._is_between_parts = False
 
-    def decode(self, frame: bytes) -> ServerMessage | Change | None:
+    def decode(self, frame: bytes) -> ServerMessage | Step | None:
         """The message that the frame completes; None for a part with others to come.
 
         A Transition of new values, spelled as deployments write it, comes as what it says. Its

@@ -1,31 +1,52 @@
-"""What a function gave: a value or a failure, as wire bytes."""
+"""What a function gave: a value or a failure, as wire bytes. One form for all who tell of it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from msgspec import Raw, Struct
 
-from convex_async.protocol.messages import (
-    ABSENT,
-)
+from convex_async.protocol.messages import ABSENT
 
 
-class Succeeded(Struct, frozen=True):
+class Succeeded(Struct, frozen=True, gc=False):
     """The function's value, as wire bytes."""
 
     value: bytes
-    log_lines: list[str]
+    log_lines: Sequence[str] = ()
+
+    def same_state(self, other: FunctionResult) -> bool:
+        """Whether a consumer could tell the two apart; log lines are no part of the state."""
+        return isinstance(other, Succeeded) and self.value == other.value
 
 
-class Failed(Struct, frozen=True):
-    """The function's failure; `data` is the wire bytes of a ConvexError's data, else None."""
+class Failed(Struct, frozen=True, gc=False):
+    """The function's failure.
+
+    Attributes:
+        message: the deployment's text without the request id.
+        data: the wire bytes of a ConvexError's data, or None for any other failure.
+        request_id: 16 hex digits, new for each run, or None.
+    """
 
     message: str
-    request_id: str | None
-    data: bytes | None
-    log_lines: list[str]
+    data: bytes | None = None
+    log_lines: Sequence[str] = ()
+    request_id: str | None = None
+
+    def same_state(self, other: FunctionResult) -> bool:
+        """Whether a consumer could tell the two apart, but for the id of the run."""
+        return (
+            isinstance(other, Failed) and self.message == other.message and self.data == other.data
+        )
+
+
+FunctionResult: TypeAlias = Succeeded | Failed
+
+QueryValue = Succeeded
+"""The name by which the extension asks for the class of values."""
 
 
 class Lost(Struct, frozen=True):
@@ -34,44 +55,7 @@ class Lost(Struct, frozen=True):
     reason: str
 
 
-Answer: TypeAlias = Succeeded | Failed | Lost
-
-
-class QueryValue(Struct, frozen=True, gc=False):
-    """A query's value, as wire bytes."""
-
-    value: bytes
-    log_lines: tuple[str, ...]
-
-    def same_state(self, other: QueryResult) -> bool:
-        """Whether a consumer could tell the two apart; log lines are no part of the state."""
-        return isinstance(other, QueryValue) and self.value == other.value
-
-
-class QueryFailure(Struct, frozen=True, gc=False):
-    """A query's failure.
-
-    Attributes:
-        message: the deployment's text without the request id.
-        request_id: 16 hex digits, new for each run, or None.
-        data: the wire bytes of a ConvexError's data, or None for any other failure.
-    """
-
-    message: str
-    request_id: str | None
-    data: bytes | None
-    log_lines: tuple[str, ...]
-
-    def same_state(self, other: QueryResult) -> bool:
-        """Whether a consumer could tell the two apart, but for the id of the run."""
-        return (
-            isinstance(other, QueryFailure)
-            and self.message == other.message
-            and self.data == other.data
-        )
-
-
-QueryResult: TypeAlias = QueryValue | QueryFailure
+Answer: TypeAlias = FunctionResult | Lost
 
 
 _REQUEST_ID = re.compile(r"\[Request ID: ([0-9a-f]+)\] ?")

@@ -128,7 +128,7 @@ async def test_commits_that_a_slow_reader_misses_become_one_transition(
     made = 0
     queries_done = ServerProtocol.queries_done
 
-    def count(self: ServerProtocol, *args: Any, **kwargs: Any) -> None:
+    def count(self: ServerProtocol[Any], *args: Any, **kwargs: Any) -> None:
         nonlocal made
         made += 1
         queries_done(self, *args, **kwargs)

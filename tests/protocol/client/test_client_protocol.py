@@ -9,8 +9,8 @@ from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.connection import Closing, Halted, Offline, Online
 from convex_async.protocol.client.events import (
+    ClientEvent,
     CloseConnection,
-    Event,
     FunctionLogged,
     IdentityConfirmed,
     IdentityRefused,
@@ -67,11 +67,11 @@ class Session:
         self.core.connected(now=self.now)
         return self.core.messages_to_send()
 
-    def drop(self, reason: str = "closed with code 1006") -> list[Event]:
+    def drop(self, reason: str = "closed with code 1006") -> list[ClientEvent]:
         self.core.disconnected(reason, now=self.now, jitter=0.5)
         return self.core.events()
 
-    def receive(self, *messages: object) -> list[Event]:
+    def receive(self, *messages: object) -> list[ClientEvent]:
         for message in messages:
             self.core.received(message, now=self.now)  # type: ignore[arg-type]
         return self.core.events()
@@ -85,7 +85,7 @@ def session() -> Session:
     return Session()
 
 
-def seen(events: list[Event]) -> list[tuple[object, object]]:
+def seen(events: list[ClientEvent]) -> list[tuple[object, object]]:
     """What subscribers were shown: mailbox and value, or failure text."""
     return [
         (subscriber.mailbox, getattr(result, "value", None) or getattr(result, "message", None))
@@ -95,7 +95,7 @@ def seen(events: list[Event]) -> list[tuple[object, object]]:
     ]
 
 
-def settled(events: list[Event]) -> dict[int, object]:
+def settled(events: list[ClientEvent]) -> dict[int, object]:
     return {e.request_id: e.answer for e in events if isinstance(e, RequestSettled)}
 
 
@@ -289,7 +289,7 @@ def test_failures_settle_at_once_with_their_data(session: Session) -> None:
     text = b'"[Request ID: 0a] Server Error"'
     events = session.receive(mutation_failed(request_id, text, b'{"code":"FULL"}'))
     assert settled(events) == {
-        request_id: Failed("Server Error", "0a", b'{"code":"FULL"}', []),
+        request_id: Failed("Server Error", b'{"code":"FULL"}', [], "0a"),
     }
 
 
@@ -381,7 +381,7 @@ def test_connect_now_cuts_the_backoff_short(session: Session) -> None:
     assert retry_delay(session) == 0
 
 
-# Identity
+# ClientIdentity
 
 
 def test_authenticate_precedes_everything_else(session: Session) -> None:

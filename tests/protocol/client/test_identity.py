@@ -3,9 +3,9 @@
 from convex_async.protocol.client.identity import (
     ANONYMOUS,
     FORCED_TRIES,
+    ClientIdentity,
     Confirmed,
     Credential,
-    Identity,
     Refused,
     Unconfirmed,
     Waiting,
@@ -15,13 +15,13 @@ ALICE, BOB = Credential("User", "alice"), Credential("User", "bob")
 
 
 def test_a_client_starts_as_nobody_and_says_nothing_of_it() -> None:
-    identity = Identity()
+    identity = ClientIdentity()
     assert identity.is_settled
     assert identity.speak_as(0) is None
 
 
 def test_a_token_is_confirmed_by_the_transition_that_acknowledges_it() -> None:
-    identity = Identity()
+    identity = ClientIdentity()
     identity.switch(ALICE, refreshable=False)
     message = identity.speak_as(identity.epoch)
     assert message is not None
@@ -32,7 +32,7 @@ def test_a_token_is_confirmed_by_the_transition_that_acknowledges_it() -> None:
 
 
 def test_an_unchanged_token_is_not_sent_again() -> None:
-    identity = Identity()
+    identity = ClientIdentity()
     identity.switch(ALICE, refreshable=True)
     identity.speak_as(1)
     identity.acknowledged(1)
@@ -46,7 +46,7 @@ def test_an_unchanged_token_is_not_sent_again() -> None:
 
 
 def test_logging_out_is_told() -> None:
-    identity = Identity()
+    identity = ClientIdentity()
     identity.switch(ALICE, refreshable=False)
     identity.speak_as(1)
     identity.switch(ANONYMOUS, refreshable=False)
@@ -56,7 +56,7 @@ def test_logging_out_is_told() -> None:
 
 
 def test_a_new_socket_begins_at_version_zero() -> None:
-    identity = Identity()
+    identity = ClientIdentity()
     identity.switch(ALICE, refreshable=False)
     identity.speak_as(1)
     identity.acknowledged(1)
@@ -68,7 +68,7 @@ def test_a_new_socket_begins_at_version_zero() -> None:
 
 
 def test_a_refused_static_token_is_final() -> None:
-    identity = Identity()
+    identity = ClientIdentity()
     identity.switch(ALICE, refreshable=False)
     identity.speak_as(1)
     assert identity.refused("no", base_version=0, attempted=True) == "final"
@@ -76,7 +76,7 @@ def test_a_refused_static_token_is_final() -> None:
 
 
 def test_a_fetched_token_gets_two_forced_tries() -> None:
-    identity = Identity()
+    identity = ClientIdentity()
     identity.switch(ALICE, refreshable=True)
     for _ in range(FORCED_TRIES):
         identity.speak_as(1)
@@ -89,7 +89,7 @@ def test_a_fetched_token_gets_two_forced_tries() -> None:
 
 
 def test_a_confirmed_token_that_expires_has_its_tries_again() -> None:
-    identity = Identity()
+    identity = ClientIdentity()
     identity.switch(ALICE, refreshable=True)
     for _ in range(5):
         identity.restart()
@@ -100,7 +100,7 @@ def test_a_confirmed_token_that_expires_has_its_tries_again() -> None:
 
 
 def test_stale_refusals_are_ignored() -> None:
-    identity = Identity()
+    identity = ClientIdentity()
     identity.switch(ALICE, refreshable=True)
     identity.speak_as(1)
     # An expiry that crossed a newer Authenticate.
@@ -113,7 +113,7 @@ def test_stale_refusals_are_ignored() -> None:
 
 
 def test_the_refusal_of_an_earlier_user_is_not_the_present_ones() -> None:
-    identity = Identity()
+    identity = ClientIdentity()
     identity.switch(ALICE, refreshable=False)
     identity.switch(BOB, refreshable=False)
     identity.speak_as(1)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from convex_async.function_path import FunctionPath
-from convex_async.protocol.client.events import Event, OptimisticUpdateFailed, RequestSettled
+from convex_async.protocol.client.events import ClientEvent, OptimisticUpdateFailed, RequestSettled
 from convex_async.protocol.client.identity import Credential
 from convex_async.protocol.client.overlay import OptimisticUpdate, Overlay
 from convex_async.protocol.results import Failed, Succeeded
@@ -156,7 +156,7 @@ def test_what_raises_later_is_told_and_dropped_and_its_mutation_goes_on(session:
     assert not failures(session.receive(session.server.transition(updated(0, b'["c"]'), ts=5)))
 
 
-def failures(events: list[Event]) -> list[Event]:
+def failures(events: list[ClientEvent]) -> list[ClientEvent]:
     return [event for event in events if isinstance(event, OptimisticUpdateFailed)]
 
 

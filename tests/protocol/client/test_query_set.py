@@ -3,7 +3,7 @@
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.query_set import QuerySet, Subscriber
 from convex_async.protocol.messages import Add, Remove
-from convex_async.protocol.results import QueryFailure, QueryValue
+from convex_async.protocol.results import Failed, Succeeded
 
 A, B = FunctionPath("a:list"), FunctionPath("b:list")
 
@@ -91,10 +91,10 @@ def test_a_lingering_query_stays_until_its_time_or_the_next_subscriber() -> None
 
 
 def test_the_same_state_is_told_by_bytes_and_not_by_the_run() -> None:
-    value = QueryValue(b"1", ())
-    assert value.same_state(QueryValue(b"1", ("[LOG] x",)))
-    assert not value.same_state(QueryValue(b"2", ()))
-    failure = QueryFailure("no", "aa", None, ())
-    assert failure.same_state(QueryFailure("no", "bb", None, ()))
-    assert not failure.same_state(QueryFailure("no", "aa", b"null", ()))
+    value = Succeeded(b"1", ())
+    assert value.same_state(Succeeded(b"1", ("[LOG] x",)))
+    assert not value.same_state(Succeeded(b"2", ()))
+    failure = Failed("no", None, (), "aa")
+    assert failure.same_state(Failed("no", None, (), "bb"))
+    assert not failure.same_state(Failed("no", b"null", (), "aa"))
     assert not value.same_state(failure)

@@ -7,16 +7,16 @@ from convex_async.errors import RemoteProtocolError
 from convex_async.protocol.client.remote import (
     RemoteState,
     StartVersionMismatch,
-    change_of,
+    step_of,
     update_of,
 )
 from convex_async.protocol.messages import QueryRemoved, StateVersion, Transition
-from convex_async.protocol.results import QueryFailure, QueryValue, split_request_id
+from convex_async.protocol.results import Failed, Succeeded, split_request_id
 from tests.protocol.wire import Server, failed, updated, version
 
 
 def move(remote: RemoteState, transition: Transition) -> None:
-    start, end, _ = change_of(transition)
+    start, end, _ = step_of(transition)
     remote.move(start, end)
 
 
@@ -47,10 +47,10 @@ def test_a_malformed_timestamp_moves_nothing() -> None:
 
 
 def test_results() -> None:
-    assert update_of(updated(7, b"[1]", "J")) == (7, QueryValue(b"[1]", ()), "J")
+    assert update_of(updated(7, b"[1]", "J")) == (7, Succeeded(b"[1]", ()), "J")
     assert update_of(failed(8, "[Request ID: 0a1b] Server Error", b"null")) == (
         8,
-        QueryFailure("Server Error", "0a1b", b"null", ()),
+        Failed("Server Error", b"null", (), "0a1b"),
         None,
     )
     assert update_of(QueryRemoved(9)) == (9, None, None)
@@ -58,7 +58,7 @@ def test_results() -> None:
 
 def test_a_kept_value_does_not_pin_its_frame() -> None:
     _, value, _ = update_of(updated(0, b"1"))
-    assert isinstance(value, QueryValue)
+    assert isinstance(value, Succeeded)
     assert type(value.value) is bytes
     assert not isinstance(value.value, Raw)
 

@@ -1,14 +1,14 @@
 """Mutations and actions from the call to the answer."""
 
 from convex_async.function_path import FunctionPath
-from convex_async.protocol.client.requests import WINDOW, Kind, RequestId, Requests
+from convex_async.protocol.client.requests import WINDOW, RequestId, RequestKind, Requests
 from convex_async.protocol.results import Failed, Succeeded
 
 PATH = FunctionPath("a:b")
 DONE = Succeeded(b"1", [])
 
 
-def add(requests: Requests, kind: Kind = "mutation", epoch: int = 0) -> RequestId:
+def add(requests: Requests, kind: RequestKind = "mutation", epoch: int = 0) -> RequestId:
     return requests.add(kind, PATH, b"{}", epoch).request_id
 
 
@@ -54,7 +54,7 @@ def test_failures_and_actions_settle_at_once() -> None:
     requests = Requests()
     mutation, action = add(requests), add(requests, "action")
     sent(requests)
-    failure = Failed("no", None, None, [])
+    failure = Failed("no", None, [])
     assert requests.answered("mutation", mutation, failure, None, reached=0) is not None
     assert requests.answered("action", action, DONE, None, reached=0) is not None
 

@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 from convex_async.errors import RemoteProtocolError
 from convex_async.protocol.frames import decode_client_message
 from convex_async.protocol.messages import INITIAL_VERSION, AuthError, FatalError, Transition
+from convex_async.protocol.results import Failed, Succeeded
 from convex_async.protocol.server.server_protocol import ServerProtocol
-from convex_async.protocol.server.work import (
-    Raised,
-    Returned,
-    RunAction,
-    RunMutation,
-    RunQueries,
-    Verify,
-)
+from convex_async.protocol.server.work import RunAction, RunMutation, RunQueries, Verify
 
 SESSION = "5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11"
 ADD = {"type": "Add", "queryId": 1, "udfPath": "a:b", "args": [{}], "journal": None}
@@ -73,7 +67,7 @@ class Server:
     """The core, and an engine that does its work at once, in one way or another."""
 
     def __init__(self) -> None:
-        self.core = ServerProtocol()
+        self.core = ServerProtocol[Any]()
         self.sent: list[Any] = []
 
     def receive(self, message: dict[str, Any]) -> None:
@@ -85,7 +79,7 @@ class Server:
             self.core.received(decoded, now=1.0, ts=9)
 
     def run(self, accepts: bool) -> None:
-        outcome = Returned(b"1") if accepts else Raised("no")
+        outcome = Succeeded(b"1") if accepts else Failed("no")
         for work in self.core.work(now=1.0):
             match work:
                 case Verify() if accepts:

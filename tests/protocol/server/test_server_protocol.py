@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from msgspec import Raw
@@ -27,6 +27,7 @@ from convex_async.protocol.messages import (
     Transition,
     format_timestamp,
 )
+from convex_async.protocol.results import Failed, FunctionResult, Succeeded
 from convex_async.protocol.server.server_protocol import (
     MAX_QUEUED_MUTATIONS,
     MAX_RUNNING_ACTIONS,
@@ -35,9 +36,6 @@ from convex_async.protocol.server.server_protocol import (
 )
 from convex_async.protocol.server.work import (
     Close,
-    Outcome,
-    Raised,
-    Returned,
     RunAction,
     RunMutation,
     RunQueries,
@@ -50,14 +48,14 @@ NOW = 1000.0
 TS = 50
 ARGS = Raw(b"[{}]")
 SESSION = "5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11"
-W = TypeVar("W", bound=Work)
+W = TypeVar("W", bound=Work[Any])
 
 
 class Socket:
     """A server core with the clock and the latest commit, so that a test says only what comes."""
 
     def __init__(self) -> None:
-        self.core = ServerProtocol()
+        self.core = ServerProtocol[Any]()
         self.now = NOW
         self.query_set = 0
 
@@ -68,7 +66,7 @@ class Socket:
         base, self.query_set = self.query_set, self.query_set + 1
         self.receive(ModifyQuerySet(base, self.query_set, list(changes)))
 
-    def work(self) -> list[Work]:
+    def work(self) -> list[Work[Any]]:
         return self.core.work(now=self.now)
 
     def only(self, kind: type[W]) -> W:
@@ -77,7 +75,7 @@ class Socket:
         assert isinstance(work, kind)
         return work
 
-    def answer(self, ts: int, **outcomes: Outcome) -> Transition:
+    def answer(self, ts: int, **outcomes: FunctionResult) -> Transition:
         """Do the queries that are due, `q1` being query 1, and take the one message of it."""
         assert {f"q{query.query_id}" for query in self.only(RunQueries).queries} == set(outcomes)
         self.core.queries_done(ts, {int(name[1:]): each for name, each in outcomes.items()})
@@ -105,13 +103,13 @@ def add(query_id: int, journal: str | None = None) -> Add:
 
 def test_each_transition_starts_where_the_last_ended(socket: Socket) -> None:
     socket.modify(add(1))
-    first = socket.answer(60, q1=Returned(b"1"))
+    first = socket.answer(60, q1=Succeeded(b"1"))
     assert (first.start_version, first.end_version) == (INITIAL_VERSION, version(1, 0, 60))
     socket.sign_in("ada")
-    second = socket.answer(70, q1=Returned(b"2"))
+    second = socket.answer(70, q1=Succeeded(b"2"))
     assert (second.start_version, second.end_version) == (version(1, 0, 60), version(1, 1, 70))
     socket.core.invalidated(1)
-    third = socket.answer(80, q1=Returned(b"3"))
+    third = socket.answer(80, q1=Succeeded(b"3"))
     assert (third.start_version, third.end_version) == (version(1, 1, 70), version(1, 1, 80))
 
 
@@ -122,11 +120,11 @@ def test_versions_that_change_while_queries_run_belong_to_the_next_transition(
     socket.only(RunQueries)
     socket.modify(add(2))
     assert socket.work() == []
-    socket.core.queries_done(60, {1: Returned(b"1")})
+    socket.core.queries_done(60, {1: Succeeded(b"1")})
     (first,) = socket.core.messages_to_send()
     assert isinstance(first, Transition)
     assert first.end_version == version(1, 0, 60)
-    second = socket.answer(61, q2=Returned(b"2"))
+    second = socket.answer(61, q2=Succeeded(b"2"))
     assert (second.start_version, second.end_version) == (version(1, 0, 60), version(2, 0, 61))
 
 
@@ -174,7 +172,7 @@ def test_a_client_from_the_future_is_of_another_deployment(
 def test_a_transition_tells_how_far_the_clients_clock_is_ahead(socket: Socket) -> None:
     socket.receive(Connect(SESSION, 0, client_ts=int(NOW * 1000) + 250))
     socket.modify(add(1))
-    assert socket.answer(60, q1=Returned(b"1")).client_clock_skew == 250
+    assert socket.answer(60, q1=Succeeded(b"1")).client_clock_skew == 250
 
 
 # Queries
@@ -183,7 +181,7 @@ def test_a_transition_tells_how_far_the_clients_clock_is_ahead(socket: Socket) -
 def test_all_that_came_before_the_queries_run_is_one_transition(socket: Socket) -> None:
     for query_id in range(3):
         socket.modify(add(query_id))
-    transition = socket.answer(60, q0=Returned(b"0"), q1=Returned(b"1"), q2=Returned(b"2"))
+    transition = socket.answer(60, q0=Succeeded(b"0"), q1=Succeeded(b"1"), q2=Succeeded(b"2"))
     assert [change.query_id for change in transition.modifications] == [0, 1, 2]
     assert transition.end_version == version(3, 0, 60)
 
@@ -194,34 +192,34 @@ def test_commits_during_a_run_are_one_more_run(socket: Socket) -> None:
     for _ in range(5):
         socket.core.invalidated(1)
     assert socket.work() == []
-    socket.core.queries_done(60, {1: Returned(b"1"), 2: Returned(b"2")})
+    socket.core.queries_done(60, {1: Succeeded(b"1"), 2: Succeeded(b"2")})
     socket.core.messages_to_send()
-    assert socket.answer(70, q1=Returned(b"3")).modifications == [QueryUpdated(1, Raw(b"3"))]
+    assert socket.answer(70, q1=Succeeded(b"3")).modifications == [QueryUpdated(1, Raw(b"3"))]
     assert socket.work() == []
 
 
 def test_an_unchanged_result_is_left_out_but_time_goes_on(socket: Socket) -> None:
     socket.modify(add(1), add(2))
-    socket.answer(60, q1=Returned(b"1"), q2=Raised("Oops", b'"data"'))
+    socket.answer(60, q1=Succeeded(b"1"), q2=Failed("Oops", b'"data"'))
     socket.core.invalidated(1)
     socket.core.invalidated(2)
-    same = socket.answer(70, q1=Returned(b"1"), q2=Raised("Oops", b'"data"'))
+    same = socket.answer(70, q1=Succeeded(b"1"), q2=Failed("Oops", b'"data"'))
     assert (same.modifications, same.end_version) == ([], version(1, 0, 70))
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (Returned(b"1"), Returned(b"2")),
-        (Returned(b"1"), Returned(b"1", ["a log line"])),
-        (Returned(b"1"), Raised("1")),
-        (Raised("1"), Returned(b"1")),
-        (Raised("Oops"), Raised("Oops", b'""')),
-        (Raised("Oops", b"1"), Raised("Oops", b"2")),
+        (Succeeded(b"1"), Succeeded(b"2")),
+        (Succeeded(b"1"), Succeeded(b"1", ["a log line"])),
+        (Succeeded(b"1"), Failed("1")),
+        (Failed("1"), Succeeded(b"1")),
+        (Failed("Oops"), Failed("Oops", b'""')),
+        (Failed("Oops", b"1"), Failed("Oops", b"2")),
     ],
 )
 def test_every_difference_of_a_result_is_told(
-    socket: Socket, before: Outcome, after: Outcome
+    socket: Socket, before: FunctionResult, after: FunctionResult
 ) -> None:
     socket.modify(add(1))
     socket.answer(60, q1=before)
@@ -231,7 +229,7 @@ def test_every_difference_of_a_result_is_told(
 
 def test_a_failed_query_has_its_data_only_if_it_was_thrown_with_some(socket: Socket) -> None:
     socket.modify(add(1), add(2))
-    transition = socket.answer(60, q1=Raised("Server Error"), q2=Raised("Full", b'{"code":1}'))
+    transition = socket.answer(60, q1=Failed("Server Error"), q2=Failed("Full", b'{"code":1}'))
     assert transition.modifications == [
         QueryFailed(1, "Server Error", [], None, ABSENT),
         QueryFailed(2, "Full", [], None, Raw(b'{"code":1}')),
@@ -240,7 +238,7 @@ def test_a_failed_query_has_its_data_only_if_it_was_thrown_with_some(socket: Soc
 
 def test_a_removed_query_is_told_and_forgotten(socket: Socket) -> None:
     socket.modify(add(1), add(2))
-    socket.answer(60, q1=Returned(b"1"), q2=Returned(b"2"))
+    socket.answer(60, q1=Succeeded(b"1"), q2=Succeeded(b"2"))
     socket.modify(Remove(1))
     work = socket.only(RunQueries)
     assert (work.queries, work.removed) == ([], [1])
@@ -251,14 +249,14 @@ def test_a_removed_query_is_told_and_forgotten(socket: Socket) -> None:
     socket.core.invalidated(1)
     assert socket.work() == []
     socket.core.invalidated(2)
-    assert socket.answer(80, q2=Returned(b"3")).modifications == [QueryUpdated(2, Raw(b"3"))]
+    assert socket.answer(80, q2=Succeeded(b"3")).modifications == [QueryUpdated(2, Raw(b"3"))]
 
 
 def test_changes_are_in_the_order_of_their_ids(socket: Socket) -> None:
     socket.modify(add(2))
-    socket.answer(60, q2=Returned(b"2"))
+    socket.answer(60, q2=Succeeded(b"2"))
     socket.modify(Remove(2), add(1), add(3))
-    transition = socket.answer(70, q3=Returned(b"3"), q1=Returned(b"1"))
+    transition = socket.answer(70, q3=Succeeded(b"3"), q1=Succeeded(b"1"))
     assert [change.query_id for change in transition.modifications] == [1, 2, 3]
 
 
@@ -266,7 +264,7 @@ def test_a_query_goes_on_from_its_journal(socket: Socket) -> None:
     socket.modify(add(1, journal="here"))
     (query,) = socket.only(RunQueries).queries
     assert query.journal == "here"
-    socket.core.queries_done(60, {1: Returned(b"1", [], "further")})
+    socket.core.queries_done(60, {1: Succeeded(b"1")}, {1: "further"})
     (message,) = socket.core.messages_to_send()
     assert isinstance(message, Transition)
     assert message.modifications == [QueryUpdated(1, Raw(b"1"), [], "further")]
@@ -279,7 +277,7 @@ def test_a_slow_socket_gets_no_further_transitions(socket: Socket) -> None:
     socket.modify(add(1))
     for n in range(MAX_UNSENT_TRANSITIONS):
         socket.only(RunQueries)
-        socket.core.queries_done(60 + n, {1: Returned(b"%d" % n)})
+        socket.core.queries_done(60 + n, {1: Succeeded(b"%d" % n)})
         socket.core.invalidated(1)
     assert socket.work() == []
     assert len(socket.core.messages_to_send()) == MAX_UNSENT_TRANSITIONS
@@ -296,7 +294,7 @@ def test_mutations_run_one_after_the_other_in_order(socket: Socket) -> None:
         runs = [work for work in socket.work() if isinstance(work, RunMutation)]
         assert [run.message.request_id for run in runs] == [request_id]
         assert [work for work in socket.work() if isinstance(work, RunMutation)] == []
-        socket.core.mutation_done(Returned(b"%d" % request_id), 60 + request_id)
+        socket.core.mutation_done(Succeeded(b"%d" % request_id), 60 + request_id)
     assert socket.core.messages_to_send() == [
         succeeded(0, b"0", 60),
         succeeded(1, b"1", 61),
@@ -307,7 +305,7 @@ def test_mutations_run_one_after_the_other_in_order(socket: Socket) -> None:
 def test_a_mutation_is_followed_by_a_transition_even_if_it_changes_nothing(socket: Socket) -> None:
     socket.receive(Mutation(0, "notes:touch", ARGS))
     socket.only(RunMutation)
-    socket.core.mutation_done(Returned(b"null"), 60)
+    socket.core.mutation_done(Succeeded(b"null"), 60)
     socket.only(RunQueries)
     socket.core.queries_done(61, {})
     response, transition = socket.core.messages_to_send()
@@ -319,7 +317,7 @@ def test_a_mutation_is_followed_by_a_transition_even_if_it_changes_nothing(socke
 def test_a_failed_mutation_has_no_time(socket: Socket) -> None:
     socket.receive(Mutation(0, "notes:add", ARGS))
     socket.only(RunMutation)
-    socket.core.mutation_done(Raised('Say "hi"', b"1"), None)
+    socket.core.mutation_done(Failed('Say "hi"', b"1"), None)
     assert socket.core.messages_to_send() == [mutation_failed(0, b'"Say \\"hi\\""', b"1")]
 
 
@@ -329,8 +327,8 @@ def test_actions_run_side_by_side_and_beside_mutations(socket: Socket) -> None:
     socket.receive(Action(2, "notes:echo", ARGS))
     kinds = sorted(type(work).__name__ for work in socket.work())
     assert kinds == ["RunAction", "RunAction", "RunMutation"]
-    socket.core.action_done(2, Returned(b"2"))
-    socket.core.action_done(1, Raised("Oops"))
+    socket.core.action_done(2, Succeeded(b"2"))
+    socket.core.action_done(1, Failed("Oops"))
     assert socket.core.messages_to_send() == [
         action_succeeded(2, b"2"),
         ActionResponse(1, False, Raw(b'"Oops"'), []),
@@ -340,7 +338,7 @@ def test_actions_run_side_by_side_and_beside_mutations(socket: Socket) -> None:
 def test_an_action_is_followed_by_a_transition_too(socket: Socket) -> None:
     socket.receive(Action(0, "notes:echo", ARGS))
     socket.only(RunAction)
-    socket.core.action_done(0, Returned(b"null"))
+    socket.core.action_done(0, Succeeded(b"null"))
     assert socket.only(RunQueries).queries == []
 
 
@@ -355,7 +353,7 @@ def test_what_comes_after_a_token_waits_until_it_is_verified(socket: Socket) -> 
     before = socket.work()
     assert [type(work).__name__ for work in before] == ["Verify", "RunMutation"]
     socket.core.verified("ada", expires_at=None, now=NOW, ts=TS)
-    socket.core.mutation_done(Returned(b"null"), 60)
+    socket.core.mutation_done(Succeeded(b"null"), 60)
     runs = [work for work in [*before, *socket.work()] if isinstance(work, RunMutation | RunAction)]
     told = {run.message.request_id: run.identity for run in runs}
     assert told == {0: None, 1: "ada", 2: "ada"}
@@ -373,7 +371,7 @@ def test_queries_do_not_run_as_the_old_identity_while_a_token_is_verified(socket
 
 def test_another_identity_runs_every_query_again(socket: Socket) -> None:
     socket.modify(add(1), add(2))
-    socket.answer(60, q1=Returned(b"1"), q2=Returned(b"2"))
+    socket.answer(60, q1=Succeeded(b"1"), q2=Succeeded(b"2"))
     socket.sign_in("ada")
     work = socket.only(RunQueries)
     assert work.identity == "ada"
@@ -399,9 +397,9 @@ def test_an_expired_token_is_found_by_the_next_thing_that_would_run(
     socket: Socket, what: str
 ) -> None:
     socket.modify(add(1))
-    socket.answer(60, q1=Returned(b"1"))
+    socket.answer(60, q1=Succeeded(b"1"))
     socket.sign_in("ada", expires_at=NOW + 10)
-    socket.answer(61, q1=Returned(b"1"))
+    socket.answer(61, q1=Succeeded(b"1"))
     socket.now = NOW + 10
     match what:
         case "mutation":
@@ -440,7 +438,7 @@ def test_too_many_running_actions_end_the_socket(socket: Socket) -> None:
     for request_id in range(MAX_RUNNING_ACTIONS + 1):
         socket.receive(Action(request_id, "notes:echo", ARGS))
     assert socket.core.closing is None
-    socket.core.action_done(0, Returned(b"null"))
+    socket.core.action_done(0, Succeeded(b"null"))
     socket.receive(Action(MAX_RUNNING_ACTIONS + 1, "notes:echo", ARGS))
     assert socket.core.closing is None
     socket.receive(Action(MAX_RUNNING_ACTIONS + 2, "notes:echo", ARGS))
@@ -461,7 +459,7 @@ def test_work_that_is_done_after_the_end_is_not_told(socket: Socket) -> None:
     socket.receive(Action(1, "notes:echo", ARGS))
     assert len(socket.work()) == 3
     socket.core.fatal("broken")
-    socket.core.queries_done(60, {1: Returned(b"1")})
-    socket.core.mutation_done(Returned(b"null"), 60)
-    socket.core.action_done(1, Returned(b"null"))
+    socket.core.queries_done(60, {1: Succeeded(b"1")})
+    socket.core.mutation_done(Succeeded(b"null"), 60)
+    socket.core.action_done(1, Succeeded(b"null"))
     assert socket.core.messages_to_send() == [FatalError("broken")]

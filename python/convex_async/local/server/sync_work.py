@@ -17,11 +17,9 @@ from convex_async.local.problems import DeploymentProblem, FunctionProblem, inte
 from convex_async.local.server.faults import Faults
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
 from convex_async.local.transactions.watches import Watch
+from convex_async.protocol.results import Failed, FunctionResult, Succeeded
 from convex_async.protocol.server.server_protocol import ServerProtocol
 from convex_async.protocol.server.work import (
-    Outcome,
-    Raised,
-    Returned,
     RunAction,
     RunMutation,
     RunQueries,
@@ -49,7 +47,7 @@ class SyncWork:
         engine: Engine,
         tokens: Tokens,
         faults: Faults,
-        protocol: ServerProtocol,
+        protocol: ServerProtocol[Identity],
         proceed: Callable[[], None],
         abort: Callable[[], None],
     ) -> None:
@@ -60,14 +58,13 @@ class SyncWork:
         self._proceed = proceed
         self._abort = abort
         self._watches: dict[int, Watch] = {}
-        self._is_committing = False
 
     def close(self) -> None:
         """Watch nothing any more."""
         for watch in self._watches.values():
             watch.cancel()
 
-    async def do(self, work: Work) -> None:
+    async def do(self, work: Work[Identity]) -> None:
         """Do a piece of work; a problem that is no function's ends the socket."""
         try:
             match work:
@@ -122,7 +119,7 @@ class SyncWork:
             identity, expires_at=expires_at, now=time.time(), ts=self._engine.latest_ts
         )
 
-    async def _mutate(self, work: RunMutation) -> None:
+    async def _mutate(self, work: RunMutation[Identity]) -> None:
         message, session = work.message, None
         if self._protocol.session_id is not None:
             session = (self._protocol.session_id, message.request_id)
@@ -130,42 +127,37 @@ class SyncWork:
         try:
             args = _args(message.args, message.component_path, work.identity)
         except (FunctionProblem, ValueError) as problem:
-            self._protocol.mutation_done(Raised(str(problem)), None)
+            self._protocol.mutation_done(Failed(str(problem)), None)
             return
         try:
             async with asyncio.timeout(MUTATION_TIMEOUT):
                 run = await self._engine.mutation(
                     message.udf_path,
                     args,
-                    identity=_identity(work.identity),
+                    identity=work.identity,
                     session=session,
-                    finish=self._begin_commit,
+                    finish=lambda _: self._protocol.mutation_commits(),
                 )
         except TimeoutError:
             raise internal_problem("a mutation took too long") from None
-        finally:
-            self._is_committing = False
         if run.ts is not None and self._faults.drop_after_commit > 0:
             self._faults.drop_after_commit -= 1
             self._abort()
             return
-        self._protocol.mutation_done(_outcome(run), run.ts)
+        self._protocol.mutation_done(_result(run), run.ts)
 
-    def _begin_commit(self, _: object) -> None:
-        self._is_committing = True
-
-    async def _act(self, work: RunAction) -> None:
+    async def _act(self, work: RunAction[Identity]) -> None:
         message = work.message
         await self._delay()
         try:
             args = _args(message.args, message.component_path, work.identity)
         except (FunctionProblem, ValueError) as problem:
-            self._protocol.action_done(message.request_id, Raised(str(problem)))
+            self._protocol.action_done(message.request_id, Failed(str(problem)))
             return
-        run = await self._engine.action(message.udf_path, args, identity=_identity(work.identity))
-        self._protocol.action_done(message.request_id, _outcome(run))
+        run = await self._engine.action(message.udf_path, args, identity=work.identity)
+        self._protocol.action_done(message.request_id, _result(run))
 
-    async def _query(self, work: RunQueries) -> None:
+    async def _query(self, work: RunQueries[Identity]) -> None:
         for query_id in work.removed:
             if (watch := self._watches.pop(query_id, None)) is not None:
                 watch.cancel()
@@ -173,22 +165,24 @@ class SyncWork:
             await self._delay()
         ts = self._engine.store.open_snapshot()
         try:
-            outcomes: dict[int, Outcome] = {}
-            for query in [*work.queries, *self._protocol.take_invalid()]:
-                if query.query_id in outcomes:
-                    continue
-                outcomes[query.query_id] = await self._run_query(query, work, ts)
-            self._protocol.queries_done(ts, outcomes, server_ts=time.time_ns())
+            results: dict[int, FunctionResult] = {}
+            journals: dict[int, str | None] = {}
+            for query in self._protocol.snapshot_opened():
+                result, journal = await self._run_query(query, work, ts)
+                results[query.query_id], journals[query.query_id] = result, journal
+            self._protocol.queries_done(ts, results, journals, server_ts=time.time_ns())
         finally:
             self._engine.store.close_snapshot(ts)
 
-    async def _run_query(self, query: SubscribedQuery, work: RunQueries, ts: int) -> Outcome:
+    async def _run_query(
+        self, query: SubscribedQuery, work: RunQueries[Identity], ts: int
+    ) -> tuple[FunctionResult, str | None]:
         try:
             args = _args(query.args, query.component_path, work.identity)
         except (FunctionProblem, ValueError) as problem:
-            return Raised(str(problem))
+            return Failed(str(problem)), None
         run = await self._engine.query(
-            query.path, args, identity=_identity(work.identity), journal=query.journal, ts=ts
+            query.path, args, identity=work.identity, journal=query.journal, ts=ts
         )
         if (old := self._watches.pop(query.query_id, None)) is not None:
             old.cancel()
@@ -196,22 +190,19 @@ class SyncWork:
             self._watches[query.query_id] = self._engine.watch(
                 run.read_set, ts, lambda _: self._invalidated(query)
             )
-        return _outcome(run)
+        return _result(run), run.journal
 
     def _invalidated(self, query: SubscribedQuery) -> None:
         if self._protocol.is_subscribed(query):
             self._protocol.invalidated(query.query_id)
-            if not self._is_committing:
-                self._proceed()
-            # Else the mutation's response goes first, and one transition tells of both, as the
-            # real server's worker has it.
+            self._proceed()
 
     async def _delay(self) -> None:
         if self._faults.delay > 0:
             await asyncio.sleep(self._faults.delay)
 
 
-def _args(raw: Raw, component_path: str | None, identity: object) -> bytes:
+def _args(raw: Raw, component_path: str | None, identity: Identity | None) -> bytes:
     """The arguments of a call, which is to the root component, as there are no others.
 
     Raises:
@@ -219,19 +210,13 @@ def _args(raw: Raw, component_path: str | None, identity: object) -> bytes:
         DeploymentProblem: only admins may name another component.
     """
     if component_path:
-        if not (isinstance(identity, Identity) and identity.is_admin):
+        if identity is None or not identity.is_admin:
             raise internal_problem("only admins can call functions of components directly")
         raise FunctionProblem(f"Component {component_path!r} does not exist on this deployment")
     return read_args(bytes(raw) or b"null")
 
 
-def _identity(identity: object) -> Identity | None:
-    assert identity is None or isinstance(identity, Identity)
-    return identity
-
-
-def _outcome(run: QueryRun | MutationRun | ActionRun) -> Outcome:
-    journal = run.journal if isinstance(run, QueryRun) else None
+def _result(run: QueryRun | MutationRun | ActionRun) -> FunctionResult:
     if isinstance(run.result, Failure):
-        return Raised(run.result.message, run.result.data, run.log_lines, journal)
-    return Returned(run.result, run.log_lines, journal)
+        return Failed(run.result.message, run.result.data, run.log_lines)
+    return Succeeded(run.result, run.log_lines)

@@ -24,8 +24,8 @@ from convex_async.protocol.client.connection import (
     Online,
 )
 from convex_async.protocol.client.events import (
+    ClientEvent,
     CloseConnection,
-    Event,
     FunctionLogged,
     IdentityConfirmed,
     IdentityRefused,
@@ -36,18 +36,18 @@ from convex_async.protocol.client.events import (
     Stopped,
     TokenNeeded,
 )
-from convex_async.protocol.client.identity import Credential, Identity, Refused, Waiting
+from convex_async.protocol.client.identity import ClientIdentity, Credential, Refused, Waiting
 from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.query_set import Query, QuerySet, Subscriber
 from convex_async.protocol.client.remote import (
-    Change,
     RemoteState,
     StartVersionMismatch,
+    Step,
     Update,
     Version,
-    change_of,
+    step_of,
 )
-from convex_async.protocol.client.requests import Kind, RequestId, Requests
+from convex_async.protocol.client.requests import RequestId, RequestKind, Requests
 from convex_async.protocol.client.view import Delivery, View
 from convex_async.protocol.messages import (
     ActionResponse,
@@ -65,8 +65,8 @@ from convex_async.protocol.messages import (
 )
 from convex_async.protocol.results import (
     Failed,
+    FunctionResult,
     Lost,
-    QueryResult,
     Succeeded,
     present,
     split_request_id,
@@ -106,13 +106,13 @@ class ClientProtocol:
         self._query_set = QuerySet()
         self._view = View(self._query_set, same)
         self._requests = Requests()
-        self._identity = Identity()
+        self._identity = ClientIdentity()
         self._remote = RemoteState()
         self._max_observed_ts = 0
         self._hello_due = False
         self._reconnect_at_once = False
         self._outstanding: set[tuple[str, int]] = set()
-        self._events: list[Event] = []
+        self._events: list[ClientEvent] = []
 
     # What the user wants
 
@@ -124,7 +124,7 @@ class ClientProtocol:
         *,
         fresh: bool = False,
         linger: float = 0.0,
-    ) -> tuple[Subscriber, QueryResult | None]:
+    ) -> tuple[Subscriber, FunctionResult | None]:
         """Begin, or share, a query; its present result too, if one may be shown at once.
 
         Args:
@@ -174,7 +174,7 @@ class ClientProtocol:
         return self._request("action", path, args, request_id)
 
     def _request(
-        self, kind: Kind, path: FunctionPath, args: bytes, request_id: RequestId | None
+        self, kind: RequestKind, path: FunctionPath, args: bytes, request_id: RequestId | None
     ) -> RequestId:
         epoch = self._identity.epoch
         return self._requests.add(kind, path, args, epoch, request_id).request_id
@@ -218,7 +218,7 @@ class ClientProtocol:
     # Who the user is
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> ClientIdentity:
         """The identity, for reading its state."""
         return self._identity
 
@@ -296,7 +296,7 @@ class ClientProtocol:
         """A frame of any kind came: the socket lives."""
         self._last_heard = now
 
-    def received(self, message: ServerMessage | Change, *, now: float) -> None:
+    def received(self, message: ServerMessage | Step, *, now: float) -> None:
         """A message came, or what a Transition says; it counts as heard too."""
         self._last_heard = now
         if not isinstance(self.connection, Online):
@@ -396,7 +396,7 @@ class ClientProtocol:
             self._identity.speak_as(self._identity.epoch)  # which is in force, as it is settled
         return message
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[ClientEvent]:
         """What happened since the last call, in order."""
         events, self._events = self._events, []
         return events
@@ -426,7 +426,7 @@ class ClientProtocol:
             case MutationResponse() | ActionResponse():
                 self._answered(message)
             case Transition():
-                self._change(*change_of(message))
+                self._change(*step_of(message))
             case AuthError():
                 self._auth_error(message)
             case FatalError():
@@ -493,9 +493,9 @@ class ClientProtocol:
             self._deliver(self._view.release())
 
     def _answered(self, message: MutationResponse | ActionResponse) -> None:
-        kind: Kind = "mutation" if isinstance(message, MutationResponse) else "action"
+        kind: RequestKind = "mutation" if isinstance(message, MutationResponse) else "action"
         ts: int | None = None
-        answer: Succeeded | Failed
+        answer: FunctionResult
         if message.success:
             answer = Succeeded(bytes(message.result), message.log_lines)
             if isinstance(message, MutationResponse) and message.ts is not None:
@@ -504,7 +504,7 @@ class ClientProtocol:
                     self._max_observed_ts = ts
         else:
             text, request_id = split_request_id(msgspec.json.decode(message.result, type=str))
-            answer = Failed(text, request_id, present(message.error_data), message.log_lines)
+            answer = Failed(text, present(message.error_data), message.log_lines, request_id)
         if message.log_lines and (request := self._requests.get(message.request_id)):
             self._events.append(FunctionLogged(request.path, message.log_lines))
         settled = self._requests.answered(
@@ -514,7 +514,7 @@ class ClientProtocol:
             self._deliver(self._view.forget((settled.request_id,)))
             self._settle(settled.request_id, answer)
 
-    def _settle(self, request_id: RequestId, answer: Succeeded | Failed) -> None:
+    def _settle(self, request_id: RequestId, answer: FunctionResult) -> None:
         if self._outstanding:
             self._outstanding.discard(("request", request_id))
         self._events.append(RequestSettled(request_id, answer))

@@ -11,7 +11,7 @@ from convex_async.errors import Outcome
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.query_set import Subscriber
 from convex_async.protocol.client.requests import RequestId
-from convex_async.protocol.results import Answer, QueryResult
+from convex_async.protocol.results import Answer, FunctionResult
 
 
 class ResultsChanged(Struct, frozen=True):
@@ -23,7 +23,7 @@ class ResultsChanged(Struct, frozen=True):
     """
 
     ts: int
-    deliveries: list[tuple[Subscriber, QueryResult]]
+    deliveries: list[tuple[Subscriber, FunctionResult]]
 
 
 class RequestSettled(Struct, frozen=True):
@@ -89,7 +89,7 @@ class Stopped(Struct, frozen=True):
     abandoned: list[tuple[RequestId, Outcome]]
 
 
-Event: TypeAlias = (
+ClientEvent: TypeAlias = (
     ResultsChanged
     | RequestSettled
     | FunctionLogged

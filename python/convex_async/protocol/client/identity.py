@@ -65,7 +65,7 @@ IdentityState: TypeAlias = Waiting | Unconfirmed | Confirmed | Refused
 Verdict: TypeAlias = Literal["stale", "earlier", "retry", "final"]
 
 
-class Identity:
+class ClientIdentity:
     """The identity of one client over all its sockets.
 
     Attributes:

@@ -14,10 +14,10 @@ from typing import TypeAlias
 
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.query_set import Query, QuerySet, QueryToken
-from convex_async.protocol.results import QueryResult, QueryValue
+from convex_async.protocol.results import FunctionResult, Succeeded
 
 
-class ExpectedValue(QueryValue, frozen=True, gc=False):
+class ExpectedValue(Succeeded, frozen=True, gc=False):
     """A value that an optimistic update has made of a query's result."""
 
 
@@ -39,7 +39,7 @@ class Overlay:
         self._updates: dict[int, OptimisticUpdate] = {}
         self._values: dict[QueryToken, ExpectedValue] = {}
 
-    def over(self, query: Query) -> QueryResult | None:
+    def over(self, query: Query) -> FunctionResult | None:
         """What subscribers of the query are to see; None while it is loading."""
         return self._values.get((query.path, query.args), query.result)
 
@@ -50,7 +50,7 @@ class Overlay:
         value = self._values.get((path, args))
         query = self._query_set.find(path, args)
         result = value or (query and query.result)
-        return result.value if isinstance(result, QueryValue) else None
+        return result.value if isinstance(result, Succeeded) else None
 
     def all(self, path: FunctionPath) -> list[tuple[bytes, bytes | None]]:
         """The arguments and values, as `get` gives them, of a function's subscribed queries."""

@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.messages import Add, ModifyQuerySet, Remove
-from convex_async.protocol.results import QueryResult
+from convex_async.protocol.results import FunctionResult
 
 QueryId = NewType("QueryId", int)
 QueryToken: TypeAlias = tuple[FunctionPath, bytes]
@@ -50,8 +50,8 @@ class Query:
         self.path = path
         self.args = args
         self.journal: str | None = None
-        self.result: QueryResult | None = None
-        self.shown: QueryResult | None = None
+        self.result: FunctionResult | None = None
+        self.shown: FunctionResult | None = None
         self.fresh = False
         self.subscribers: list[Subscriber] = []
         self.linger = 0.0

@@ -14,9 +14,9 @@ from convex_async.protocol.messages import (
     parse_timestamp,
 )
 from convex_async.protocol.results import (
-    QueryFailure,
-    QueryResult,
-    QueryValue,
+    Failed,
+    FunctionResult,
+    Succeeded,
     present,
     split_request_id,
 )
@@ -24,14 +24,14 @@ from convex_async.protocol.results import (
 Version: TypeAlias = tuple[int, int, int]
 """Query set version, identity version, and the timestamp in ns since the epoch."""
 
-Update: TypeAlias = tuple[int, QueryResult | None, str | None]
+Update: TypeAlias = tuple[int, FunctionResult | None, str | None]
 """A query's id, its new result, None if it was removed, and its journal."""
 
-Change: TypeAlias = tuple[Version, Version, tuple[Update, ...]]
+Step: TypeAlias = tuple[Version, Version, tuple[Update, ...]]
 """What a Transition says: the version that it starts from, the one it goes to, and the updates.
 
 Plain tuples, because one comes with each update: the extension makes them from a frame without a
-Transition between (`frames.FrameDecoder`), and what they mean is said by `change_of`.
+Transition between (`frames.FrameDecoder`), and what they mean is said by `step_of`.
 """
 
 INITIAL: Version = (0, 0, 0)
@@ -41,7 +41,7 @@ class StartVersionMismatch(RemoteProtocolError):
     """A transition that does not start where this client is."""
 
 
-def change_of(transition: Transition) -> Change:
+def step_of(transition: Transition) -> Step:
     """What a transition says.
 
     Raises:
@@ -65,12 +65,12 @@ def update_of(modification: Modification) -> Update:
     Values are copied, so that one small result does not keep a whole frame alive.
     """
     if isinstance(modification, QueryUpdated):
-        value = QueryValue(bytes(modification.value), tuple(modification.log_lines))
+        value = Succeeded(bytes(modification.value), tuple(modification.log_lines))
         return modification.query_id, value, modification.journal
     if isinstance(modification, QueryFailed):
         message, request_id = split_request_id(modification.error_message)
         data = present(modification.error_data)
-        failure = QueryFailure(message, request_id, data, tuple(modification.log_lines))
+        failure = Failed(message, data, tuple(modification.log_lines), request_id)
         return modification.query_id, failure, modification.journal
     return modification.query_id, None, None
 

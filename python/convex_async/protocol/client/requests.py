@@ -21,7 +21,7 @@ from convex_async.protocol.messages import Action, Mutation
 from convex_async.protocol.results import Failed, Succeeded
 
 RequestId = NewType("RequestId", int)
-Kind: TypeAlias = Literal["mutation", "action"]
+RequestKind: TypeAlias = Literal["mutation", "action"]
 
 # Requests of one kind on the wire without an answer. The server closes a socket that has over 1000
 # (convex-backend crates/sync/src/worker.rs), and a full queue must survive a reconnect too.
@@ -57,16 +57,16 @@ class Request:
     """One mutation or action.
 
     Attributes:
-        epoch: the identity it was made under, as `identity.Identity.epoch` counts them.
+        epoch: the identity it was made under, as `identity.ClientIdentity.epoch` counts them.
     """
 
     __slots__ = ("args", "epoch", "kind", "path", "request_id", "state")
 
     def __init__(
-        self, request_id: RequestId, kind: Kind, path: FunctionPath, args: bytes, epoch: int
+        self, request_id: RequestId, kind: RequestKind, path: FunctionPath, args: bytes, epoch: int
     ) -> None:
         self.request_id = request_id
-        self.kind: Kind = kind
+        self.kind: RequestKind = kind
         self.path = path
         self.args = args
         self.epoch = epoch
@@ -89,8 +89,8 @@ class Requests:
 
     def __init__(self) -> None:
         self._requests: dict[int, Request] = {}
-        self._queued: dict[Kind, deque[Request]] = {"mutation": deque(), "action": deque()}
-        self._on_wire: dict[Kind, int] = {"mutation": 0, "action": 0}
+        self._queued: dict[RequestKind, deque[Request]] = {"mutation": deque(), "action": deque()}
+        self._on_wire: dict[RequestKind, int] = {"mutation": 0, "action": 0}
         self._completed: dict[RequestId, int] = {}
         self.next_id = 0
 
@@ -132,7 +132,7 @@ class Requests:
 
     def add(
         self,
-        kind: Kind,
+        kind: RequestKind,
         path: FunctionPath,
         args: bytes,
         epoch: int,
@@ -214,7 +214,7 @@ class Requests:
 
     def answered(
         self,
-        kind: Kind,
+        kind: RequestKind,
         request_id: int,
         answer: Succeeded | Failed,
         ts: int | None,

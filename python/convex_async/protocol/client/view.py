@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 from convex_async.protocol.client.overlay import ExpectedValue, OptimisticUpdate, Overlay
 from convex_async.protocol.client.query_set import Query, QuerySet, Subscriber
-from convex_async.protocol.results import QueryResult, QueryValue
+from convex_async.protocol.results import FunctionResult, Succeeded
 
-Delivery: TypeAlias = tuple[Subscriber, QueryResult]
+Delivery: TypeAlias = tuple[Subscriber, FunctionResult]
 """Who is to see what."""
 
 
@@ -31,7 +31,7 @@ class View:
         self._waiting: dict[Subscriber, None] = {}
         self._has_expected = False  # so that who never expects anything pays nothing for it
 
-    def enter(self, subscriber: Subscriber, *, settled: bool, fresh: bool) -> QueryResult | None:
+    def enter(self, subscriber: Subscriber, *, settled: bool, fresh: bool) -> FunctionResult | None:
         """What a new subscriber may see at once; else it waits, see `release`.
 
         Args:
@@ -99,11 +99,11 @@ class View:
                     news.append((subscriber, state))
         return news
 
-    def _is_same(self, before: QueryResult | None, state: QueryResult) -> bool:
+    def _is_same(self, before: FunctionResult | None, state: FunctionResult) -> bool:
         """Whether one of them is expected, and equals the other in another spelling."""
         return (
-            isinstance(before, QueryValue)
-            and isinstance(state, QueryValue)
+            isinstance(before, Succeeded)
+            and isinstance(state, Succeeded)
             and (isinstance(before, ExpectedValue) or isinstance(state, ExpectedValue))
             and self._same(before.value, state.value)
         )

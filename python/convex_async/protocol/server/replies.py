@@ -13,45 +13,42 @@ from convex_async.protocol.messages import (
     QueryFailed,
     QueryUpdated,
 )
-from convex_async.protocol.server.work import (
-    Outcome,
-    Raised,
-    Returned,
-    SubscribedQuery,
-)
+from convex_async.protocol.results import Failed, FunctionResult, Succeeded
+from convex_async.protocol.server.work import SubscribedQuery
 
 
-def response_of(outcome: Outcome) -> tuple[bool, Raw, Raw]:
-    match outcome:
-        case Returned(value):
+def response_of(result: FunctionResult) -> tuple[bool, Raw, Raw]:
+    """`success`, `result` and `errorData` of the response to a mutation or action."""
+    match result:
+        case Succeeded(value):
             return True, Raw(value), ABSENT
-        case Raised(message, data):
+        case Failed(message=message, data=data):
             text = Raw(_json_string(message))
             return False, text, ABSENT if data is None else Raw(data)
         case _:
-            assert_never(outcome)
+            assert_never(result)
 
 
-def change_of_result(query: SubscribedQuery, outcome: Outcome) -> Modification | None:
+def change_of_result(query: SubscribedQuery, result: FunctionResult) -> Modification | None:
     """What to tell of a re-run; None if the client knows it already."""
-    lines = tuple(outcome.log_lines)
-    match outcome:
-        case Returned(value):
+    lines = tuple(result.log_lines)
+    match result:
+        case Succeeded(value):
             told: tuple[bytes, bytes | None, tuple[str, ...]] = (value, None, lines)
             change: Modification = QueryUpdated(
-                query.query_id, Raw(value), outcome.log_lines, outcome.journal
+                query.query_id, Raw(value), list(lines), query.journal
             )
-        case Raised(message, data):
+        case Failed(message=message, data=data):
             told = (message.encode(), data or b"", lines)
             change = QueryFailed(
                 query.query_id,
                 message,
-                outcome.log_lines,
-                outcome.journal,
+                list(lines),
+                query.journal,
                 ABSENT if data is None else Raw(data),
             )
         case _:
-            assert_never(outcome)
+            assert_never(result)
     if told == query.sent:
         return None
     query.sent = told

@@ -7,7 +7,8 @@ runs and reports. Source: convex-backend crates/sync/src/worker.rs and state.rs.
 from __future__ import annotations
 
 from collections import deque
-from typing import assert_never
+from collections.abc import Mapping
+from typing import Generic, assert_never
 
 from convex_async.protocol.messages import (
     INITIAL_VERSION,
@@ -32,11 +33,12 @@ from convex_async.protocol.messages import (
     format_timestamp,
     parse_timestamp,
 )
+from convex_async.protocol.results import FunctionResult
 from convex_async.protocol.server.checks import check
 from convex_async.protocol.server.replies import change_of_result, response_of
 from convex_async.protocol.server.work import (
     Close,
-    Outcome,
+    Identity,
     RunAction,
     RunMutation,
     RunQueries,
@@ -51,8 +53,8 @@ MAX_RUNNING_ACTIONS = 1000
 MAX_UNSENT_TRANSITIONS = 2
 
 
-class ServerProtocol:
-    """One socket.
+class ServerProtocol(Generic[Identity]):
+    """One socket. Identities are the shell's own: the core only hands them back.
 
     Attributes:
         session_id: names the client over all its sockets; None without a Connect.
@@ -65,20 +67,22 @@ class ServerProtocol:
         self._current = INITIAL_VERSION
         self._query_set = 0
         self._identity_version = 0
-        self._identity: object = None
+        self._identity: Identity | None = None
         self._expires_at: float | None = None
         self._skew: int | None = None
         self._queries: dict[int, SubscribedQuery] = {}
         self._changes: list[Add | Remove] = []
         self._inbox: deque[ClientMessage] = deque()
         self._verifying: Authenticate | None = None
-        self._mutations: deque[RunMutation] = deque()
+        self._mutations: deque[RunMutation[Identity]] = deque()
         self._running_mutation: Mutation | None = None
+        self._is_committing = False
         self._running_actions = 0
         self._in_transition: StateVersion | None = None
         self._removed: list[int] = []
+        self._to_run: list[SubscribedQuery] = []
         self._update_due = False
-        self._work: list[Work] = []
+        self._work: list[Work[Identity]] = []
         self._outbox: list[ServerMessage] = []
 
     # What came
@@ -98,7 +102,9 @@ class ServerProtocol:
         self._inbox.append(message)
         self._process(now, ts)
 
-    def verified(self, identity: object, *, expires_at: float | None, now: float, ts: int) -> None:
+    def verified(
+        self, identity: Identity | None, *, expires_at: float | None, now: float, ts: int
+    ) -> None:
         """The token that `Verify` asked about is this identity's.
 
         Args:
@@ -181,7 +187,10 @@ class ServerProtocol:
         query = self._queries.get(query_id)
         if query is not None:
             query.is_valid = False
-            self._update_due = True
+            # While the running mutation commits, its response goes first, and one transition
+            # tells of both: `mutation_done` makes it due.
+            if not self._is_committing:
+                self._update_due = True
 
     def schedule_transition(self) -> None:
         """A transition is due, though nothing has changed."""
@@ -189,33 +198,47 @@ class ServerProtocol:
 
     # What was done
 
-    def mutation_done(self, outcome: Outcome, ts: int | None) -> None:
+    def mutation_commits(self) -> None:
+        """The running mutation has succeeded, and what it wrote is about to be seen."""
+        self._is_committing = True
+
+    def mutation_done(self, result: FunctionResult, ts: int | None) -> None:
         """The running mutation is over; `ts` is its commit, None if it failed."""
         message, self._running_mutation = self._running_mutation, None
+        self._is_committing = False
         if message is None or self.closing:
             return
         stamp = None if ts is None else format_timestamp(ts)
-        success, result, data = response_of(outcome)
+        success, value, data = response_of(result)
+        lines = list(result.log_lines)
         self._outbox.append(
-            MutationResponse(message.request_id, success, result, stamp, outcome.log_lines, data)
+            MutationResponse(message.request_id, success, value, stamp, lines, data)
         )
         self._update_due = True
 
-    def action_done(self, request_id: int, outcome: Outcome) -> None:
+    def action_done(self, request_id: int, result: FunctionResult) -> None:
         """An action is over."""
         self._running_actions -= 1
         if self.closing:
             return
-        success, result, data = response_of(outcome)
-        self._outbox.append(ActionResponse(request_id, success, result, outcome.log_lines, data))
+        success, value, data = response_of(result)
+        lines = list(result.log_lines)
+        self._outbox.append(ActionResponse(request_id, success, value, lines, data))
         self._update_due = True
 
     def queries_done(
-        self, ts: int, outcomes: dict[int, Outcome], *, server_ts: int | None = None
+        self,
+        ts: int,
+        results: Mapping[int, FunctionResult],
+        journals: Mapping[int, str | None] | None = None,
+        *,
+        server_ts: int | None = None,
     ) -> None:
         """The queries that `RunQueries` asked for have run on the snapshot of `ts`.
 
         Args:
+            results: by query id.
+            journals: of the queries that have one, by query id.
             server_ts: the time of sending, ns since the epoch.
         """
         end, self._in_transition = self._in_transition, None
@@ -227,12 +250,12 @@ class ServerProtocol:
             query_id: QueryRemoved(query_id) for query_id in self._removed
         }
         self._removed = []
-        for query_id, outcome in outcomes.items():
+        for query_id, result in results.items():
             query = self._queries.get(query_id)
             if query is None:
                 continue
-            query.journal = outcome.journal
-            if (change := change_of_result(query, outcome)) is not None:
+            query.journal = None if journals is None else journals.get(query_id)
+            if (change := change_of_result(query, result)) is not None:
                 changes[query_id] = change
         ordered = [changes[query_id] for query_id in sorted(changes)]
         self._outbox.append(Transition(self._current, end, ordered, self._skew, server_ts))
@@ -260,7 +283,7 @@ class ServerProtocol:
 
     # What to do
 
-    def work(self, *, now: float) -> list[Work]:
+    def work(self, *, now: float) -> list[Work[Identity]]:
         """What is to be done now; each piece of work is given once.
 
         Args:
@@ -282,7 +305,7 @@ class ServerProtocol:
         messages, self._outbox = self._outbox, []
         return messages
 
-    def _begin_transition(self, now: float) -> RunQueries | None:
+    def _begin_transition(self, now: float) -> RunQueries[Identity] | None:
         unsent = sum(isinstance(message, Transition) for message in self._outbox)
         if not self._update_due or self._in_transition or unsent >= MAX_UNSENT_TRANSITIONS:
             return None
@@ -308,14 +331,24 @@ class ServerProtocol:
         self._in_transition = StateVersion(
             self._query_set, self._identity_version, self._current.ts
         )
-        return RunQueries(self.take_invalid(), list(self._removed), self._identity)
+        self._to_run = self._take_invalid()
+        return RunQueries(list(self._to_run), list(self._removed), self._identity)
 
-    def take_invalid(self) -> list[SubscribedQuery]:
-        """The queries whose results are out of date, which the caller runs now.
+    def snapshot_opened(self) -> list[SubscribedQuery]:
+        """The snapshot for `RunQueries` is open: the queries to run on it, as its identity.
 
-        Who runs `RunQueries` calls it once more as it opens its snapshot: a commit between the
-        two is in the snapshot, and so in the transition's timestamp.
+        A commit since that work was given is in the snapshot, and so in the transition's
+        timestamp: what it touched runs too. Not so after a change of the identity, which the
+        next transition tells of.
         """
+        queries, self._to_run = self._to_run, []
+        end = self._in_transition
+        if end is not None and end.identity == self._identity_version:
+            queries += [query for query in self._take_invalid() if query not in queries]
+        return queries
+
+    def _take_invalid(self) -> list[SubscribedQuery]:
+        """The queries whose results are out of date, which are taken to be run from now on."""
         queries = [query for query in self._queries.values() if not query.is_valid]
         for query in queries:
             query.is_valid = True

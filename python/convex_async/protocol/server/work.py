@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Raw, Struct
 
@@ -12,25 +12,8 @@ from convex_async.protocol.messages import (
     Mutation,
 )
 
-
-class Returned(Struct, frozen=True):
-    """A function's value, as wire bytes."""
-
-    value: bytes
-    log_lines: list[str] = []
-    journal: str | None = None
-
-
-class Raised(Struct, frozen=True):
-    """A function's failure; `data` is the wire bytes of a ConvexError's data, else None."""
-
-    message: str
-    data: bytes | None = None
-    log_lines: list[str] = []
-    journal: str | None = None
-
-
-Outcome: TypeAlias = Returned | Raised
+Identity = TypeVar("Identity")
+"""Whatever the shell tells users apart by; the core only hands it back. None is nobody."""
 
 
 class Verify(Struct, frozen=True):
@@ -39,32 +22,33 @@ class Verify(Struct, frozen=True):
     message: Authenticate
 
 
-class RunMutation(Struct, frozen=True):
+class RunMutation(Struct, Generic[Identity], frozen=True):
     """Work: run it, as this identity, then answer `mutation_done`; the next waits for that."""
 
     message: Mutation
-    identity: object
+    identity: Identity | None
 
 
-class RunAction(Struct, frozen=True):
+class RunAction(Struct, Generic[Identity], frozen=True):
     """Work: run it, as this identity, then answer `action_done`."""
 
     message: Action
-    identity: object
+    identity: Identity | None
 
 
-class RunQueries(Struct, frozen=True):
-    """Work: run all of them on one snapshot of the latest state, then answer `queries_done`.
+class RunQueries(Struct, Generic[Identity], frozen=True):
+    """Work: open a snapshot of the latest state, ask `snapshot_opened` which queries to run on it,
+    then answer `queries_done`. `queries` are those that are known to be needed already.
 
     What the queries of `removed` ids read need not be watched any more.
     """
 
     queries: list[SubscribedQuery]
     removed: list[int]
-    identity: object
+    identity: Identity | None
 
 
-Work: TypeAlias = Verify | RunMutation | RunAction | RunQueries
+Work: TypeAlias = Verify | RunMutation[Identity] | RunAction[Identity] | RunQueries[Identity]
 
 
 class Close(Struct, frozen=True):
