@@ -25,8 +25,7 @@ schema = define_schema(
         "users": define_table(
             {"name": v.string(), "email": v.string(), "tokenIdentifier": v.string()}
         ).index("by_token", ["tokenIdentifier"]),
-    },
-    strict=False,
+    }
 )
 
 functions = Functions(schema)

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from convex_async.codec import decode, encode_arguments
-from convex_async.local.auth.identity import Identity
+from convex_async.local.auth.identity import Caller
 from convex_async.local.definitions.functions import Functions
 from convex_async.local.engine.engine import Engine
+from convex_async.local.engine.python_functions import PythonFunctions
 from convex_async.local.jobs.jobs import Jobs
 from convex_async.local.transactions.outcome import Failure
 
-ADMIN = Identity(is_admin=True)
+ADMIN = Caller(is_admin=True)
 
 
 @asynccontextmanager
 async def running(functions: Functions, path: Path | None = None) -> AsyncIterator[Engine]:
-    engine = Engine(functions, path=path)
+    engine = Engine(PythonFunctions(functions), path=path)
     jobs = Jobs(engine)
     await jobs.start()
     try:

@@ -14,13 +14,14 @@ from aiohttp import web
 from convex_async.codec.values import decode, encode_arguments
 from convex_async.errors import ConvexError, FunctionError
 from convex_async.function_path import FunctionReference, canonical_path
-from convex_async.local.auth.identity import Identity
+from convex_async.local.auth.identity import Caller
 from convex_async.local.auth.tokens import Tokens
 from convex_async.local.definitions.functions import Functions
 from convex_async.local.engine.engine import Engine
+from convex_async.local.engine.python_functions import PythonFunctions
 from convex_async.local.jobs.jobs import Jobs
 from convex_async.local.server.app import make_app, make_site
-from convex_async.local.server.draining import Requests
+from convex_async.local.server.draining import OpenRequests
 from convex_async.local.server.faults import Faults
 from convex_async.local.transactions.outcome import Failure
 from convex_async.protocol.results import split_request_id
@@ -75,7 +76,7 @@ class LocalDeployment:
         self._engine: Engine | None = None
         self._runner: web.AppRunner | None = None
         self._site_runner: web.AppRunner | None = None
-        self._requests = Requests()
+        self._requests = OpenRequests()
         self._site_port = 0
         self._stack = AsyncExitStack()
 
@@ -122,8 +123,8 @@ class LocalDeployment:
         engine = self._running()
         name = canonical_path(path)
         wire = encode_arguments(args)
-        admin = Identity(is_admin=True)
-        function = self._functions.get(name)
+        admin = Caller(is_admin=True)
+        function = engine.runtimes.get(name)
         match function.kind if function else "query":
             case "mutation":
                 result = (await engine.mutation(name, wire, identity=admin)).result
@@ -145,13 +146,13 @@ class LocalDeployment:
             OSError: the port is taken, or the file can't be opened.
         """
         keep_receive_buffers()
-        engine = Engine(self._functions, path=self._path, redact=self._redact)
+        engine = Engine(PythonFunctions(self._functions), path=self._path, redact=self._redact)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.close)
             jobs = Jobs(engine)
             stack.push_async_callback(jobs.close)
             await jobs.start()
-            self._requests = Requests()
+            self._requests = OpenRequests()
             site_app = make_site(engine, self._tokens, self._requests)
             self._site_runner = await self._listen(stack, site_app, 0)
             self._site_port = self._site_runner.addresses[0][1]

@@ -38,6 +38,20 @@ class FunctionProblem(Exception):
     """A function did what it may not; it fails with this text, as if it had raised it."""
 
 
+class FunctionFailed(Exception):
+    """A function ended in an error of its own.
+
+    Attributes:
+        text: the whole text of it, frames of the user's code included, as development shows it.
+        data: the wire bytes of a ConvexError's data; None for any other error.
+    """
+
+    def __init__(self, text: str, data: bytes | None = None) -> None:
+        super().__init__(text)
+        self.text = text
+        self.data = data
+
+
 class DeploymentProblem(Exception):
     """Something that is no function's own failure: it ends the socket, or is an HTTP error.
 

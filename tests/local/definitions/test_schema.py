@@ -86,12 +86,14 @@ def test_a_document_of_a_table(table: Table, document: Mapping[str, Any], told: 
         assert told in str(caught.value)
 
 
-def test_tables_that_are_not_named() -> None:
+def test_a_schema_concerns_the_tables_that_it_names() -> None:
     tables = {"notes": define_table({})}
-    with pytest.raises(ValidationError, match="Table 'others' is not in the schema"):
-        define_schema(tables).check("others", {"a": 1.0}, is_id)
-    define_schema(tables, strict=False).check("others", {"a": 1.0}, is_id)
-    Schema().check("others", {"a": 1.0}, is_id)
+    for table in ("others", "_storage", "_cron_jobs"):
+        define_schema(tables).check(table, {"a": 1.0}, is_id)
+        Schema().check(table, {"a": 1.0}, is_id)
+    with pytest.raises(ValidationError, match="extra field `a`"):
+        define_schema(tables).check("notes", {"a": 1.0}, is_id)
+    define_schema(tables, schema_validation=False).check("notes", {"a": 1.0}, is_id)
 
 
 async def test_a_write_that_does_not_fit_changes_nothing() -> None:
@@ -108,7 +110,7 @@ async def test_a_write_that_does_not_fit_changes_nothing() -> None:
             case "replace":
                 await ctx.db.replace(note["_id"], {})
             case _:
-                await ctx.db.insert("others", {})
+                await ctx.db.insert("_others", {})
 
     @functions.query("notes:texts")
     async def texts(ctx: Any) -> Any:
@@ -119,7 +121,7 @@ async def test_a_write_that_does_not_fit_changes_nothing() -> None:
         for how, told in (
             ("patch", "Path: .text\nValue: 1.0"),
             ("replace", "missing the required field `text`"),
-            ("elsewhere", "Table 'others' is not in the schema"),
+            ("elsewhere", "'_others' is not a table name"),
         ):
             with pytest.raises(AssertionError, match=told):
                 await mutate(engine, "notes:write", how=how)

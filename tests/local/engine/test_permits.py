@@ -9,14 +9,15 @@ import pytest
 
 from convex_async.codec import encode_arguments
 from convex_async.local import Functions
-from convex_async.local.definitions.functions import Kind
+from convex_async.local.definitions.functions import FunctionKind
 from convex_async.local.engine import permits
 from convex_async.local.engine.engine import Engine
+from convex_async.local.engine.python_functions import TIME_LIMITS
 from convex_async.local.problems import DeploymentProblem
 from convex_async.local.transactions.outcome import Failure
 from tests.local.calls import running, until
 
-KINDS: tuple[Kind, ...] = ("query", "mutation", "action")
+KINDS: tuple[FunctionKind, ...] = ("query", "mutation", "action")
 
 
 class Backend:
@@ -49,13 +50,13 @@ class Backend:
         await self.may_go_on.wait()
 
 
-def call(engine: Engine, kind: Kind, path: str | None = None) -> asyncio.Task[Any]:
+def call(engine: Engine, kind: FunctionKind, path: str | None = None) -> asyncio.Task[Any]:
     run = getattr(engine, kind)
     return asyncio.create_task(run(path or f"wait:{kind}", encode_arguments({}), identity=None))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_who_comes_when_all_run_waits_for_a_turn(kind: Kind) -> None:
+async def test_who_comes_when_all_run_waits_for_a_turn(kind: FunctionKind) -> None:
     backend = Backend()
     async with running(backend.functions) as engine:
         calls = [call(engine, kind) for _ in range(permits.CONCURRENT[kind] + 1)]
@@ -69,7 +70,7 @@ async def test_who_comes_when_all_run_waits_for_a_turn(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_who_has_no_turn_for_long_is_refused(
-    kind: Kind, monkeypatch: pytest.MonkeyPatch
+    kind: FunctionKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(permits.PATIENCE, kind, 0.01)
     backend = Backend()
@@ -88,9 +89,9 @@ async def test_who_has_no_turn_for_long_is_refused(
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_function_that_takes_too_long_fails(
-    kind: Kind, monkeypatch: pytest.MonkeyPatch
+    kind: FunctionKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(permits.DURATION, kind, 0.01)
+    monkeypatch.setitem(TIME_LIMITS, kind, 0.01)
     backend = Backend()
     async with running(backend.functions) as engine:
         run = await call(engine, kind)
@@ -106,4 +107,4 @@ async def test_a_timeout_of_a_functions_own_is_told_as_it_is() -> None:
 
 
 def test_the_limits_are_those_of_convex() -> None:
-    assert permits.DURATION == {"query": 1, "mutation": 1, "action": 1800}
+    assert TIME_LIMITS == {"query": 1, "mutation": 1, "action": 1800}

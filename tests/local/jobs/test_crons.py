@@ -14,6 +14,7 @@ import pytest
 from convex_async.local import Functions
 from convex_async.local.definitions.crons import Interval
 from convex_async.local.engine.engine import Engine
+from convex_async.local.engine.python_functions import PythonFunctions
 from convex_async.local.jobs import retrying
 from convex_async.local.jobs.crons import CRONS
 from convex_async.local.problems import DeploymentProblem
@@ -110,7 +111,7 @@ async def test_of_the_runs_that_were_due_while_nothing_ran_one_is_made_up_for(
         await until(lambda: due(engine)[0] > time.time() + 3000)
         (first,) = due(engine)
     # As if the process had slept from 5 hours ago until now.
-    engine = Engine(functions, path=path)
+    engine = Engine(PythonFunctions(functions), path=path)
     await put_off(engine, -5 * 3600)
     await engine.close()
     async with running(functions, path) as engine:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Identity:
+class Caller:
     """Who calls.
 
     Attributes:
@@ -22,4 +22,4 @@ class Identity:
 
 
 # Of what the deployment itself calls: it may call internal functions too.
-INTERNAL = Identity(is_admin=True)
+INTERNAL = Caller(is_admin=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convex_async.local.auth.identity import Identity
+from convex_async.local.auth.identity import Caller
 from convex_async.local.auth.issuers import OpenIdIssuer
 from convex_async.local.problems import Category, DeploymentProblem
 
@@ -77,7 +77,7 @@ class Tokens:
         key = algorithm.to_jwk(self._key.public_key(), as_dict=True)
         return {"keys": [{**key, "kid": KEY_ID, "use": "sig", "alg": "ES256"}]}
 
-    async def user(self, token: str) -> tuple[Identity, float]:
+    async def user(self, token: str) -> tuple[Caller, float]:
         """The identity of a JWT, and when it ends, seconds since the epoch.
 
         Raises:
@@ -122,9 +122,9 @@ class Tokens:
             "issuer": claims["iss"],
             "tokenIdentifier": f"{claims['iss']}|{claims['sub']}",
         }
-        return Identity(attributes), float(claims["exp"])
+        return Caller(attributes), float(claims["exp"])
 
-    def admin(self, key: str, acting_as: bytes = b"") -> Identity:
+    def admin(self, key: str, acting_as: bytes = b"") -> Caller:
         """The identity of an admin key, and of the user it acts as, given as JSON.
 
         Raises:
@@ -136,12 +136,10 @@ class Tokens:
                 "BadAdminKey", "The provided admin key was invalid for this instance"
             )
         if acting_as in (b"", b"null"):
-            return Identity(is_admin=True)
-        return Identity(_attributes(acting_as), is_admin=True)
+            return Caller(is_admin=True)
+        return Caller(_attributes(acting_as), is_admin=True)
 
-    async def from_header(
-        self, header: str | None, admin_key: str | None = None
-    ) -> Identity | None:
+    async def from_header(self, header: str | None, admin_key: str | None = None) -> Caller | None:
         """The identity of an HTTP request.
 
         Args:

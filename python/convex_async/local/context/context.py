@@ -5,25 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 from convex_async.codec.values import decode, encode_arguments
+from convex_async.errors import ConvexError
 from convex_async.function_path import FunctionReference
-from convex_async.local.auth.identity import Identity
-from convex_async.local.context.cursors import Pages
+from convex_async.local.auth.identity import Caller
 from convex_async.local.context.database import DatabaseReader, DatabaseWriter
-from convex_async.local.context.runs import Run, Runs
+from convex_async.local.context.runs import Invocation
 from convex_async.local.context.scheduler import Scheduler
 from convex_async.local.context.storage import ActionStorage, StorageReader, StorageWriter
-from convex_async.local.transactions.transaction import Transaction
-
-T = TypeVar("T")
+from convex_async.local.problems import FunctionFailed, FunctionProblem
 
 
 class Auth:
     """`ctx.auth`."""
 
-    def __init__(self, identity: Identity | None) -> None:
+    def __init__(self, identity: Caller | None) -> None:
         self._identity = identity
 
     async def get_user_identity(self) -> dict[str, Any] | None:
@@ -41,23 +39,21 @@ class Context:
         auth: who calls.
     """
 
-    def __init__(self, run: Run, runs: Runs, transaction: Transaction | None) -> None:
+    def __init__(self, invocation: Invocation) -> None:
+        transaction = invocation.transaction
         self.now = time.time() * 1e3 if transaction is None else transaction.now
-        self.auth = Auth(run.identity)
-        self._run = run
-        self._runs = runs
-        self._transaction = transaction
+        self.auth = Auth(invocation.run.identity)
+        self._invocation = invocation
 
     @property
     def random(self) -> Random:
         """Random numbers, the same in each run of a query with the same arguments."""
-        if self._transaction is not None:
-            return self._transaction.random
-        return self._run.random
+        transaction = self._invocation.transaction
+        return self._invocation.run.random if transaction is None else transaction.random
 
     def log(self, message: object, level: str = "LOG") -> None:
         """Add a line to the function's log, which clients in debug mode are shown."""
-        self._run.log(message, level)
+        self._invocation.run.log(message, level)
 
     async def run_query(
         self, path: str | FunctionReference, args: Mapping[str, Any] | None = None
@@ -69,26 +65,39 @@ class Context:
         self, kind: str, path: str | FunctionReference, args: Mapping[str, Any] | None
     ) -> Any:
         wire = encode_arguments(args)
-        return decode(await self._runs.call(kind, str(path), wire, self._run, self._transaction))
+        try:
+            return decode(
+                await self._invocation.engine.call(kind, str(path), wire, self._invocation)
+            )
+        except FunctionFailed as failed:
+            if (cause := failed.__cause__) is not None:
+                raise cause from cause.__cause__  # in Python and of this run: as it was raised
+            if failed.data is not None:
+                raise ConvexError(decode(failed.data), failed.text) from None
+            raise FunctionProblem(failed.text) from None
 
 
 class QueryContext(Context):
     """`ctx` of a query."""
 
-    def __init__(self, run: Run, runs: Runs, transaction: Transaction, pages: Pages) -> None:
-        super().__init__(run, runs, transaction)
-        self.db = DatabaseReader(transaction, pages)
-        self.storage = StorageReader(runs.files, transaction)
+    def __init__(self, invocation: Invocation) -> None:
+        super().__init__(invocation)
+        transaction = invocation.transaction
+        assert transaction is not None
+        self.db = DatabaseReader(transaction, invocation.pages)
+        self.storage = StorageReader(invocation.engine.files, transaction)
 
 
 class MutationContext(Context):
     """`ctx` of a mutation."""
 
-    def __init__(self, run: Run, runs: Runs, transaction: Transaction, pages: Pages) -> None:
-        super().__init__(run, runs, transaction)
-        self.db = DatabaseWriter(transaction, pages)
-        self.scheduler = Scheduler(runs, transaction)
-        self.storage = StorageWriter(runs.files, transaction)
+    def __init__(self, invocation: Invocation) -> None:
+        super().__init__(invocation)
+        transaction = invocation.transaction
+        assert transaction is not None
+        self.db = DatabaseWriter(transaction, invocation.pages)
+        self.scheduler = Scheduler(invocation.engine, transaction)
+        self.storage = StorageWriter(invocation.engine.files, transaction)
 
     async def run_mutation(
         self, path: str | FunctionReference, args: Mapping[str, Any] | None = None
@@ -100,10 +109,10 @@ class MutationContext(Context):
 class ActionContext(Context):
     """`ctx` of an action."""
 
-    def __init__(self, run: Run, runs: Runs) -> None:
-        super().__init__(run, runs, None)
-        self.scheduler = Scheduler(runs, None)
-        self.storage = ActionStorage(runs)
+    def __init__(self, invocation: Invocation) -> None:
+        super().__init__(invocation)
+        self.scheduler = Scheduler(invocation.engine, None)
+        self.storage = ActionStorage(invocation.engine)
 
     async def run_mutation(
         self, path: str | FunctionReference, args: Mapping[str, Any] | None = None

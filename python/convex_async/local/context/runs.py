@@ -1,4 +1,4 @@
-"""One run of a function, and the runs that it makes."""
+"""One run of a function, and what it reaches of the engine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from convex_async.local.auth.identity import Identity
+from convex_async.local.auth.identity import Caller
+from convex_async.local.context.cursors import Pages
+from convex_async.local.definitions.functions import Declaration
 from convex_async.local.store.files import Files
 from convex_async.local.transactions.transaction import Transaction
 
@@ -16,20 +18,20 @@ T = TypeVar("T")
 
 # Source: docs.convex.dev/production/state/limits.
 MAX_LOG_LINES = 256
-
-
 MAX_LOG_LINE_BYTES = 32_768
 
 
 class Runs(Protocol):
-    """What a context needs of the engine."""
+    """What a run needs of the engine."""
 
     files: Files
 
-    async def call(
-        self, kind: str, path: str, args: bytes, run: Run, transaction: Transaction | None
-    ) -> bytes:
-        """The result of another function, run for this one."""
+    async def call(self, kind: str, path: str, args: bytes, caller: Invocation) -> bytes:
+        """The result of another function, run for this one.
+
+        Raises:
+            FunctionFailed, FunctionProblem: it failed; in a transaction its writes are undone.
+        """
         ...
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
@@ -39,9 +41,14 @@ class Runs(Protocol):
 
 @dataclass
 class Run:
-    """One run of a function: who called, what it logged, and an action's random numbers."""
+    """A run as a client asked for it, with all runs it makes in its transaction.
 
-    identity: Identity | None
+    Attributes:
+        identity: who calls.
+        log_lines: as clients are shown them, such as `[LOG] 'hello'`.
+    """
+
+    identity: Caller | None
     log_lines: list[str] = field(default_factory=list[str])
 
     @cached_property
@@ -50,7 +57,33 @@ class Run:
         return Random()
 
     def log(self, message: object, level: str) -> None:
-        """Note a log line, within the limits."""
+        """Note a value as a log line, within the limits."""
+        self.log_line(f"[{level}] {repr(message) if isinstance(message, str) else message}")
+
+    def log_line(self, line: str) -> None:
+        """Note a line that has its level already, within the limits."""
         if len(self.log_lines) < MAX_LOG_LINES:
-            text = repr(message) if isinstance(message, str) else str(message)
-            self.log_lines.append(f"[{level}] {text}"[:MAX_LOG_LINE_BYTES])
+            self.log_lines.append(line[:MAX_LOG_LINE_BYTES])
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One run of one function, as a runtime is handed it.
+
+    Attributes:
+        declaration: of the function.
+        args: the wire bytes of its argument object, which has been validated.
+        arguments: the same, decoded: objects that are the function's own.
+        run: who calls, and where log lines go.
+        transaction: of a query or mutation; None in actions.
+        pages: where a paginated query begins and what it leaves.
+        engine: the way to other functions.
+    """
+
+    declaration: Declaration
+    args: bytes
+    arguments: dict[str, Any]
+    run: Run
+    transaction: Transaction | None
+    pages: Pages
+    engine: Runs

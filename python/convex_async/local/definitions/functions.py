@@ -13,13 +13,13 @@ from convex_async.local.definitions.http_actions import HttpRouter
 from convex_async.local.definitions.schema import Schema
 from convex_async.local.definitions.validators import Validator, fields_to_json
 
-Kind: TypeAlias = Literal["query", "mutation", "action"]
+FunctionKind: TypeAlias = Literal["query", "mutation", "action"]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
-    """One registered function.
+class Declaration:
+    """What is known of a function without running it, whatever language it is written in.
 
     Attributes:
         args: a validator per argument, or None to take any.
@@ -28,8 +28,7 @@ class Function:
     """
 
     path: FunctionPath
-    kind: Kind
-    handler: Callable[..., Any]
+    kind: FunctionKind
     args: Mapping[str, Validator] | None
     returns: Validator | None
     is_internal: bool
@@ -49,6 +48,13 @@ class Function:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Function(Declaration):
+    """One registered function, and what runs it."""
+
+    handler: Callable[..., Any]
+
+
 class Functions:
     """The functions of a deployment, and its schema.
 
@@ -63,10 +69,10 @@ class Functions:
     """
 
     def __init__(self, schema: Schema | None = None) -> None:
-        self.schema = schema or Schema()
+        self.schema = schema
         self.crons = Crons()
         self.http = HttpRouter()
-        self._functions: dict[FunctionPath, Function] = {}
+        self.all: dict[FunctionPath, Function] = {}
 
     def http_action(self, method: str, path: str) -> Callable[[Handler], Handler]:
         """Register an HTTP action: `async def handler(ctx, request)` that answers a `Response`.
@@ -85,7 +91,7 @@ class Functions:
         return register
 
     def __len__(self) -> int:
-        return len(self._functions)
+        return len(self.all)
 
     def get(self, path: str) -> Function | None:
         """The function of a path in any spelling, or None.
@@ -93,12 +99,7 @@ class Functions:
         Raises:
             ValueError: it is no function path.
         """
-        return self._functions.get(canonical_path(path))
-
-    def specification(self) -> list[dict[str, Any]]:
-        """All functions and HTTP actions as Convex's `_system/cli/modules:apiSpec` lists them."""
-        functions = [function.to_json() for _, function in sorted(self._functions.items())]
-        return functions + self.http.to_json()
+        return self.all.get(canonical_path(path))
 
     def query(
         self,
@@ -166,7 +167,7 @@ class Functions:
 
     def _register(
         self,
-        kind: Kind,
+        kind: FunctionKind,
         path: str,
         args: Mapping[str, Validator] | None,
         returns: Validator | None,
@@ -174,15 +175,15 @@ class Functions:
         is_internal: bool,
     ) -> Callable[[Handler], Handler]:
         function_path = canonical_path(path)
-        if function_path in self._functions:
+        if function_path in self.all:
             raise ValueError(f"{path!r} is registered already")
 
         def register(handler: Handler) -> Handler:
             if not callable(handler):
                 raise TypeError(f"the handler of {path!r} is not callable: {handler!r}")
             _check_signature(path, handler, args)
-            self._functions[function_path] = Function(
-                function_path, kind, handler, args, returns, is_internal
+            self.all[function_path] = Function(
+                function_path, kind, args, returns, is_internal, handler
             )
             return handler
 

@@ -99,13 +99,9 @@ class HttpRouter:
             raise ValueError(f"{method} {path} is routed already")
         routes[key] = handler
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """The routes as Convex's function specification writes them."""
-        prefixes = [(method, f"{path}*") for method, path in self._prefixes]
-        return [
-            {"functionType": "HttpAction", "method": method, "path": path}
-            for method, path in [*self._exact, *prefixes]
-        ]
+    def routes(self) -> list[tuple[str, str]]:
+        """Method and path of each; a path that ends in `*` is a prefix."""
+        return [*self._exact, *((method, f"{path}*") for method, path in self._prefixes)]
 
     def find(self, method: str, path: str) -> Callable[..., Any] | None:
         """The handler of a request: of its path, else of the longest prefix of it."""

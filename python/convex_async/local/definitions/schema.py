@@ -99,11 +99,14 @@ class Schema:
     """The tables of a deployment; made by `define_schema`.
 
     Attributes:
-        strict: whether tables that are not named here are refused.
+        schema_validation: whether documents are checked. Tables that are not named here take any,
+            and the system's own are no schema's business.
+
+    Source: convex-backend crates/common/src/schemas/mod.rs, DatabaseSchema::check_value.
     """
 
     tables: Mapping[str, Table] = field(default_factory=dict[str, Table])
-    strict: bool = False
+    schema_validation: bool = True
 
     def indexes(self, table: str) -> dict[str, tuple[str, ...]]:
         """All indexes of a table by name, each as its field paths."""
@@ -112,7 +115,7 @@ class Schema:
 
     def check(self, table: str, document: Mapping[str, object], is_id: IsId) -> None:
         """Raise `ValidationError` unless the document may stand in the table."""
-        if table in self.tables:
+        if self.schema_validation and table in self.tables:
             try:
                 self.tables[table].check(document, is_id)
             except ValidationError as error:
@@ -120,19 +123,18 @@ class Schema:
                     f"Failed to insert or update a document in table {table!r} because it does "
                     f"not match the schema: {error}"
                 ) from None
-        elif self.strict:
-            raise ValidationError(f"Table {table!r} is not in the schema")
 
 
-def define_schema(tables: Mapping[str, Table], *, strict: bool = True) -> Schema:
+def define_schema(tables: Mapping[str, Table], *, schema_validation: bool = True) -> Schema:
     """A schema of these tables.
 
     Args:
-        strict: refuse documents in tables that are not named here.
+        schema_validation: refuse documents that do not match the definition of their table;
+            without it a table's definition only tells its indexes.
 
     Raises:
         ValueError: a bad table name.
     """
     for name in tables:
         check_table_name(name)
-    return Schema(dict(tables), strict)
+    return Schema(dict(tables), schema_validation)

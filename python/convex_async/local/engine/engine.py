@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from convex_async.codec.values import decode, encode
-from convex_async.errors import CodecError, ConvexError
-from convex_async.local.auth.identity import Identity
-from convex_async.local.context.context import ActionContext, MutationContext, QueryContext
+from convex_async.errors import ConvexError
+from convex_async.function_path import FunctionPath
+from convex_async.local.auth.identity import Caller
 from convex_async.local.context.cursors import Pages
-from convex_async.local.context.runs import Run
-from convex_async.local.definitions.functions import Function, Functions, Kind
+from convex_async.local.context.runs import Invocation, Run
+from convex_async.local.definitions.functions import Declaration
 from convex_async.local.definitions.http_actions import Request, Response
-from convex_async.local.definitions.validators import ValidationError, check_fields
-from convex_async.local.engine.permits import Permits
-from convex_async.local.engine.python_functions import describe
-from convex_async.local.problems import DeploymentProblem, FunctionProblem
+from convex_async.local.engine.python_functions import failure_of
+from convex_async.local.engine.runner import Runner
+from convex_async.local.engine.runtime import Runtime
+from convex_async.local.engine.runtimes import Runtimes
+from convex_async.local.problems import DeploymentProblem, FunctionFailed, FunctionProblem
 from convex_async.local.store.documents import Commit
 from convex_async.local.store.durable import Durable
 from convex_async.local.store.files import Files
-from convex_async.local.store.limits import check_arguments, check_result
 from convex_async.local.store.store import Store
 from convex_async.local.transactions.committer import Committer, Session
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
-from convex_async.local.transactions.readset import ReadSet
+from convex_async.local.transactions.readset import MODULES, ReadSet
 from convex_async.local.transactions.transaction import Conflict, Transaction
 from convex_async.local.transactions.watches import Watch, Watches
 
@@ -43,21 +41,32 @@ class Engine:
     """One deployment's functions and data.
 
     Args:
+        runtimes: who runs its functions; each path is of one of them.
         path: the SQLite file; None keeps everything in memory.
         redact: hide errors and log lines from clients, as production deployments do.
+
+    Attributes:
+        runtimes: those of now.
+        on_commit: called with each commit, once it is in the store.
+        on_swap: awaited after each swap, before the old runtime is closed.
+
+    Raises:
+        ValueError: two runtimes declare the same.
     """
 
-    def __init__(self, functions: Functions, *, path: Path | None, redact: bool = False) -> None:
-        self.functions = functions
+    def __init__(self, *runtimes: Runtime, path: Path | None, redact: bool = False) -> None:
+        self.runtimes = Runtimes(*runtimes)
         self.files = Files(None if path is None else path.with_name(f"{path.name}-files"))
-        self._redact = redact
         self._durable = None if path is None else Durable(path)
         last = 0 if self._durable is None else self._durable.latest_ts()
-        self.store = Store(functions.schema, first_ts=max(time.time_ns(), last + 1))
+        self.store = Store(self.runtimes.schema, first_ts=max(time.time_ns(), last + 1))
         self._watches = Watches()
         self._rng = random.Random()
-        self._permits = Permits()
+        self._runner = Runner(
+            self, lambda: self.runtimes, self.store.is_id, self._rng, redact=redact
+        )
         self.on_commit: list[Callable[[Commit], None]] = [self.files.committed]
+        self.on_swap: list[Callable[[], Awaitable[None]]] = []
         if self._durable is not None:
             self.store.table_numbers.update(self._durable.table_numbers())
             for document in self._durable.documents():
@@ -70,11 +79,37 @@ class Engine:
         return self.store.latest_ts
 
     async def close(self) -> None:
-        """Finish the commit under way, close the file."""
+        """Finish the commit under way, close the runtimes and the file."""
+        for runtime in self.runtimes.all:
+            await runtime.close()
         await self._committer.close()
         if self._durable is not None:
             self._durable.close()
         self.files.close()
+
+    async def swap(self, old: Runtime, new: Runtime) -> None:
+        """Put a runtime in place of another, in one step, and close the old one.
+
+        Live queries run again with the new functions; mutations under way begin anew.
+
+        Raises:
+            ValueError: the new one declares what another does, or its schema refuses a document
+                that is there; then nothing has changed.
+        """
+        runtimes = self.runtimes.swapped(old, new)
+        self.store.use_schema(runtimes.schema)
+        self.runtimes = runtimes
+        await self.transact(self._note_swap)
+        for notify in self.on_swap:
+            await notify()
+        await old.close()
+
+    def _note_swap(self, transaction: Transaction) -> None:
+        before = self.store.first(MODULES, lambda _: True)
+        if before is None:
+            transaction.insert_system(MODULES, {"pushedTime": transaction.now})
+        else:
+            transaction.patch(before.document_id, {"pushedTime": transaction.now})
 
     def watch(self, read_set: ReadSet, since: int, on_invalid: Callable[[int], None]) -> Watch:
         """Call `on_invalid` once with the timestamp of the first commit that touches the reads.
@@ -95,7 +130,7 @@ class Engine:
         path: str,
         args: bytes,
         *,
-        identity: Identity | None,
+        identity: Caller | None,
         journal: str | None = None,
         ts: int | None = None,
     ) -> QueryRun:
@@ -104,18 +139,19 @@ class Engine:
         # The same numbers each time: a query without other changes has the same result.
         seed = f"{path}\0".encode() + args
         transaction = self._begin(writable=False, seed=seed, at=ts)
+        transaction.read_set.add_modules()
         try:
             pages = Pages(journal)
-            result = await self._attempt("query", path, args, run, transaction, pages)
+            result = await self._runner.attempt("query", path, args, run, transaction, pages)
             return QueryRun(
                 result,
-                self._shown(run),
+                self._runner.shown(run),
                 pages.made,
                 transaction.read_set,
                 transaction.ts,
             )
         except ConvexError as error:  # the journal is of another query
-            failure = self._failure(error)
+            failure = self._runner.failure(failure_of(error))
             return QueryRun(failure, [], None, transaction.read_set, transaction.ts)
         finally:
             transaction.close()
@@ -125,7 +161,7 @@ class Engine:
         path: str,
         args: bytes,
         *,
-        identity: Identity | None,
+        identity: Caller | None,
         session: Session | None = None,
         finish: Callable[[Transaction], None] | None = None,
     ) -> MutationRun:
@@ -144,9 +180,12 @@ class Engine:
                 return answer
             run = Run(identity)
             transaction = self._begin(writable=True)
+            transaction.read_set.add_modules()
             try:
-                result = await self._attempt("mutation", path, args, run, transaction, Pages(None))
-                log_lines = self._shown(run)
+                result = await self._runner.attempt(
+                    "mutation", path, args, run, transaction, Pages(None)
+                )
+                log_lines = self._runner.shown(run)
                 if isinstance(result, Failure):
                     return MutationRun(result, log_lines, None)
                 if finish is not None:
@@ -158,11 +197,11 @@ class Engine:
                 transaction.close()
         raise _conflicted(path)
 
-    async def action(self, path: str, args: bytes, *, identity: Identity | None) -> ActionRun:
+    async def action(self, path: str, args: bytes, *, identity: Caller | None) -> ActionRun:
         """Run an action."""
         run = Run(identity)
-        result = await self._attempt("action", path, args, run, None, None)
-        return ActionRun(result, self._shown(run))
+        result = await self._runner.attempt("action", path, args, run, None, Pages(None))
+        return ActionRun(result, self._runner.shown(run))
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """The result of `work` in a transaction of its own, committed.
@@ -183,25 +222,40 @@ class Engine:
         raise _conflicted("The scheduler")
 
     async def http_action(
-        self, handler: Callable[..., Any], request: Request, identity: Identity | None
+        self, runtime: Runtime, route: object, request: Request, identity: Caller | None
     ) -> Response | Failure:
-        """Answer a request by an HTTP action."""
+        """Answer a request by an HTTP action, of `runtimes.find_route`."""
+        invocation = Invocation(HTTP_ACTION, b"{}", {}, Run(identity), None, Pages(None), self)
         try:
-            async with self._permits.running("action"):
-                answer = handler(ActionContext(Run(identity), self), request)
-                if inspect.isawaitable(answer):
-                    answer = await answer
-            if not isinstance(answer, Response):
-                raise FunctionProblem(f"an HTTP action answers a Response, not {answer!r}")
-            return answer
-        except DeploymentProblem:
-            raise
-        except asyncio.CancelledError as error:
-            if _is_cancelled():
+            async with self._runner.permits.running("action", runtime.time_limit("action")):
+                return await runtime.run_http_action(route, request, invocation)
+        except (FunctionFailed, FunctionProblem) as error:
+            return self._runner.failure(error)
+
+    async def call(self, kind: str, path: str, args: bytes, caller: Invocation) -> bytes:
+        """A call from one function to another (`context.Runs`)."""
+        run, transaction = caller.run, caller.transaction
+        runtime, function = self._runner.find(kind, path, run, is_inner=True)
+        if transaction is not None:
+            savepoint = transaction.savepoint()
+            try:
+                return await self._runner.invoke(
+                    runtime, function, args, run, transaction, Pages(None)
+                )
+            except BaseException:
+                transaction.rollback_to(savepoint)
                 raise
-            return self._failure(error)
-        except BaseException as error:
-            return self._failure(error)
+        if function.kind == "action":
+            return await self._runner.invoke(runtime, function, args, run, None, Pages(None))
+        admin = Caller(run.identity.attributes if run.identity else None, is_admin=True)
+        inner = await (self.query if function.kind == "query" else self.mutation)(
+            path, args, identity=admin
+        )
+        for line in inner.log_lines:
+            run.log_line(line)
+        if isinstance(inner.result, Failure):
+            raise FunctionFailed(inner.result.text, inner.result.data)
+        return inner.result
 
     # How
 
@@ -216,139 +270,9 @@ class Engine:
         for notify in self.on_commit:
             notify(commit)
 
-    async def _attempt(
-        self,
-        kind: Kind,
-        path: str,
-        args: bytes,
-        run: Run,
-        transaction: Transaction | None,
-        pages: Pages | None,
-    ) -> bytes | Failure:
-        """Run a public call; whatever the function does wrong is its failure."""
-        try:
-            function = self._find(kind, path, run, is_inner=False)
-            async with self._permits.running(kind):
-                return await self._invoke(function, args, run, transaction, pages)
-        except (Conflict, DeploymentProblem):
-            raise
-        except asyncio.CancelledError as error:
-            if _is_cancelled():
-                raise
-            return self._failure(error)
-        except BaseException as error:
-            return self._failure(error)
 
-    async def call(
-        self, kind: str, path: str, args: bytes, run: Run, transaction: Transaction | None
-    ) -> bytes:
-        """A call from one function to another (`context.Runs`)."""
-        function = self._find(kind, path, run, is_inner=True)
-        if transaction is not None:
-            savepoint = transaction.savepoint()
-            try:
-                return await self._invoke(function, args, run, transaction, Pages(None))
-            except BaseException:
-                transaction.rollback_to(savepoint)
-                raise
-        inner: QueryRun | MutationRun | ActionRun
-        match function.kind:
-            case "query":
-                admin = Identity(run.identity.attributes if run.identity else None, is_admin=True)
-                inner = await self.query(path, args, identity=admin)
-            case "mutation":
-                admin = Identity(run.identity.attributes if run.identity else None, is_admin=True)
-                inner = await self.mutation(path, args, identity=admin)
-            case "action":
-                return await self._invoke(function, args, run, None, None)
-        run.log_lines += inner.log_lines
-        if isinstance(inner.result, Failure):
-            if inner.result.data is not None:
-                raise ConvexError(decode(inner.result.data))
-            raise FunctionProblem(inner.result.message)
-        return inner.result
-
-    def _find(self, kind: str, path: str, run: Run, *, is_inner: bool) -> Function:
-        try:
-            function = self.functions.get(path)
-        except ValueError as error:
-            raise FunctionProblem(str(error)) from None
-        may_see = is_inner or (run.identity is not None and run.identity.is_admin)
-        if function is None or (function.is_internal and not may_see):
-            raise FunctionProblem(
-                f"Could not find {'' if may_see else 'public '}function for '{path}'. "
-                "Is it registered with this deployment's Functions?"
-            )
-        if function.kind != kind:
-            raise FunctionProblem(
-                f"Trying to execute {path} as {kind.title()}, but it is defined as "
-                f"{function.kind.title()}."
-            )
-        return function
-
-    async def _invoke(
-        self,
-        function: Function,
-        args: bytes,
-        run: Run,
-        transaction: Transaction | None,
-        pages: Pages | None,
-    ) -> bytes:
-        """Check the arguments, run the handler, check the result."""
-        arguments = decode(args, root="args")
-        check_arguments(function.path, args, arguments)
-        if function.args is not None:
-            try:
-                check_fields(function.args, arguments, self.store.is_id)
-            except ValidationError as error:
-                raise FunctionProblem(f"ArgumentValidationError: {error}") from None
-        context: QueryContext | MutationContext | ActionContext
-        match function.kind:
-            case "query":
-                assert transaction is not None
-                context = QueryContext(run, self, transaction, pages or Pages(None))
-            case "mutation":
-                assert transaction is not None
-                context = MutationContext(run, self, transaction, pages or Pages(None))
-            case "action":
-                context = ActionContext(run, self)
-        try:
-            inspect.signature(function.handler).bind(context, **arguments)
-        except TypeError as error:
-            raise FunctionProblem(f"ArgumentValidationError: {error}") from None
-        result = function.handler(context, **arguments)
-        if inspect.isawaitable(result):
-            result = await result
-        wire = encode(result, root="result")
-        check_result(function.path, wire)
-        if function.returns is not None:
-            try:
-                function.returns.check(decode(wire), self.store.is_id)
-            except ValidationError as error:
-                raise FunctionProblem(f"ReturnsValidationError: {error}") from None
-        return wire
-
-    def _shown(self, run: Run) -> list[str]:
-        return [] if self._redact else run.log_lines
-
-    def _failure(self, error: BaseException) -> Failure:
-        """The failure that clients are told of, as production or as development shows it."""
-        data = None
-        if isinstance(error, ConvexError):
-            try:
-                data = encode(error.data, root="data")
-            except CodecError as bad:
-                error = bad
-        text = f"[Request ID: {self._rng.getrandbits(64):016x}] Server Error"
-        if not self._redact:
-            text += "\n" + describe(error)
-        return Failure(text, data)
-
-
-def _is_cancelled() -> bool:
-    """Whether a CancelledError is for the caller, and no function's own."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+# What is known of an HTTP action, which has no path.
+HTTP_ACTION = Declaration(FunctionPath("http:default"), "action", None, None, is_internal=True)
 
 
 def _conflicted(name: str) -> DeploymentProblem:

@@ -10,17 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from convex_async.local.definitions.functions import Kind
+from convex_async.local.definitions.functions import FunctionKind
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
 
 # Functions of a kind that run at a time: APPLICATION_MAX_CONCURRENT_QUERIES, _MUTATIONS and
 # _V8_ACTIONS.
-CONCURRENT: dict[Kind, int] = {"query": 16, "mutation": 16, "action": 64}
+CONCURRENT: dict[FunctionKind, int] = {"query": 16, "mutation": 16, "action": 64}
 # Seconds that a call waits for its turn: APPLICATION_FUNCTION_RUNNER_SEMAPHORE_TIMEOUT and
 # _ACTION_SEMAPHORE_TIMEOUT.
-PATIENCE: dict[Kind, float] = {"query": 5.0, "mutation": 5.0, "action": 10.0}
-# Seconds that a function runs: DATABASE_UDF_USER_TIMEOUT and V8_ACTION_USER_TIMEOUT.
-DURATION: dict[Kind, float] = {"query": 1.0, "mutation": 1.0, "action": 1800.0}
+PATIENCE: dict[FunctionKind, float] = {"query": 5.0, "mutation": 5.0, "action": 10.0}
 
 
 class Permits:
@@ -30,8 +28,11 @@ class Permits:
         self._free = {kind: asyncio.Semaphore(number) for kind, number in CONCURRENT.items()}
 
     @asynccontextmanager
-    async def running(self, kind: Kind) -> AsyncIterator[None]:
+    async def running(self, kind: FunctionKind, duration: float | None) -> AsyncIterator[None]:
         """Wait for a turn, and end a function that is still waiting after its time.
+
+        Args:
+            duration: seconds that it may take, or None for who keeps time itself.
 
         Raises:
             DeploymentProblem: no turn came.
@@ -42,7 +43,7 @@ class Permits:
             await _turn(free, kind)
         else:
             await free.acquire()
-        limit = asyncio.timeout(DURATION[kind])
+        limit = asyncio.timeout(duration)
         try:
             async with limit:
                 yield
@@ -50,13 +51,13 @@ class Permits:
             if not limit.expired():
                 raise  # the function's own
             raise FunctionProblem(
-                f"Function execution timed out (maximum duration: {DURATION[kind]:g}s)"
+                f"Function execution timed out (maximum duration: {duration:g}s)"
             ) from None
         finally:
             free.release()
 
 
-async def _turn(free: asyncio.Semaphore, kind: Kind) -> None:
+async def _turn(free: asyncio.Semaphore, kind: FunctionKind) -> None:
     try:
         async with asyncio.timeout(PATIENCE[kind]):
             await free.acquire()

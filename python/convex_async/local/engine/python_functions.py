@@ -1,36 +1,138 @@
-"""Running a function written in Python."""
+"""Runs functions written in Python, in this process."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import traceback
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
-import msgspec
+from convex_async.codec.values import encode
+from convex_async.errors import CodecError, ConvexClientError, ConvexError
+from convex_async.local.context.context import ActionContext, MutationContext, QueryContext
+from convex_async.local.context.runs import Invocation
+from convex_async.local.definitions.crons import Cron
+from convex_async.local.definitions.functions import Declaration, FunctionKind, Functions
+from convex_async.local.definitions.http_actions import Request, Response
+from convex_async.local.definitions.schema import Schema
+from convex_async.local.problems import DeploymentProblem, FunctionFailed, FunctionProblem
+from convex_async.local.transactions.transaction import Conflict
 
-from convex_async.errors import ConvexClientError
-from convex_async.local.problems import FunctionProblem
+T = TypeVar("T")
+
+# Seconds that a function runs. Source: convex-backend crates/common/src/knobs.rs,
+# DATABASE_UDF_USER_TIMEOUT and V8_ACTION_USER_TIMEOUT.
+TIME_LIMITS: dict[FunctionKind, float] = {"query": 1.0, "mutation": 1.0, "action": 1800.0}
+
+
+class PythonFunctions:
+    """The runtime of functions in Python: a handler is called with `ctx` and its arguments."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+
+    @property
+    def schema(self) -> Schema | None:
+        return self._functions.schema
+
+    @property
+    def crons(self) -> Mapping[str, Cron]:
+        return self._functions.crons.all
+
+    def declarations(self) -> Iterable[Declaration]:
+        """All functions."""
+        return self._functions.all.values()
+
+    def routes(self) -> Iterable[tuple[str, str]]:
+        """Method and path of each HTTP action."""
+        return self._functions.http.routes()
+
+    def find_route(self, method: str, path: str) -> Callable[..., Any] | None:
+        """The handler of a request."""
+        return self._functions.http.find(method, path)
+
+    def time_limit(self, kind: FunctionKind) -> float:
+        """Seconds that a function may wait: one that computes can't be interrupted."""
+        return TIME_LIMITS[kind]
+
+    async def run(self, invocation: Invocation) -> bytes:
+        """Run one function."""
+        function = self._functions.all[invocation.declaration.path]
+        context = _context(invocation)
+        try:
+            inspect.signature(function.handler).bind(context, **invocation.arguments)
+        except TypeError as error:
+            raise FunctionProblem(f"ArgumentValidationError: {error}") from None
+        return await _guarded(_call(function.handler, context, invocation.arguments))
+
+    async def run_http_action(
+        self, route: Callable[..., Any], request: Request, invocation: Invocation
+    ) -> Response:
+        """Answer a request."""
+        return await _guarded(_answer(route, ActionContext(invocation), request))
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _context(invocation: Invocation) -> QueryContext | MutationContext | ActionContext:
+    match invocation.declaration.kind:
+        case "query":
+            return QueryContext(invocation)
+        case "mutation":
+            return MutationContext(invocation)
+        case "action":
+            return ActionContext(invocation)
+
+
+async def _call(handler: Callable[..., Any], context: Any, arguments: dict[str, Any]) -> bytes:
+    result = handler(context, **arguments)
+    if inspect.isawaitable(result):
+        result = await result
+    return encode(result, root="result")
+
+
+async def _answer(handler: Callable[..., Any], context: Any, request: Request) -> Response:
+    answer = handler(context, request)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if not isinstance(answer, Response):
+        raise FunctionProblem(f"an HTTP action answers a Response, not {answer!r}")
+    return answer
+
+
+async def _guarded(work: Awaitable[T]) -> T:
+    """The result of the user's code; what it raises is its failure, whatever that is."""
+    try:
+        return await work
+    except (Conflict, DeploymentProblem, FunctionProblem):
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling() > 0:
+            raise  # for the caller, and not the function's own
+        raise FunctionFailed(describe(error)) from error
+    except BaseException as error:
+        raise failure_of(error) from error
+
+
+def failure_of(error: BaseException) -> FunctionFailed:
+    """What an exception of the user's code is to others."""
+    if not isinstance(error, ConvexError):
+        return FunctionFailed(describe(error))
+    try:
+        return FunctionFailed(describe(error), encode(error.data, root="data"))
+    except CodecError as bad:
+        return FunctionFailed(describe(bad))
 
 
 def describe(error: BaseException) -> str:
-    if isinstance(error, FunctionProblem):
-        return str(error)
+    """The text of an exception, with the frames of the user's own code, as Convex shows them."""
     name = type(error).__name__
     where = ""
-    # The frames of the user's own code, innermost first, as Convex shows them.
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if "/convex_async/" not in frame.filename.replace("\\", "/"):
             where += f"\n    at {frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})"
     message = error.args[0] if isinstance(error, ConvexClientError) and error.args else error
     return f"Uncaught {name}: {message}{where}"
-
-
-def read_args(raw: Any) -> bytes:
-    """The arguments object out of the array that a message carries.
-
-    Raises:
-        FunctionProblem: it is no array of one object.
-    """
-    items = msgspec.json.decode(raw or b"[{}]", type=list[msgspec.Raw])
-    if len(items) > 1:
-        raise FunctionProblem("A function takes one object of arguments")
-    return bytes(items[0]) if items else b"{}"

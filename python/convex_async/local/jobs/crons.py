@@ -16,6 +16,8 @@ from convex_async.local.transactions.outcome import Failure
 from convex_async.local.transactions.transaction import Transaction
 
 CRONS = "_cron_jobs"
+# What is said of an action whose process ended.
+LOST = "Transient error while executing action"
 
 _log = logging.getLogger("convex_async.local")
 
@@ -32,7 +34,7 @@ class CronRunner:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._crons = engine.functions.crons.all
+        self._crons = engine.runtimes.crons
         self._ids: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -93,10 +95,10 @@ class CronRunner:
             transaction.patch(self._ids[cron.name], {"state": {"kind": "inProgress"}})
 
         job = self._engine.store.get(self._ids[cron.name], self._engine.latest_ts)
-        function = self._engine.functions.get(cron.path)
+        function = self._engine.runtimes.get(cron.path)
         result: bytes | Failure
         if job is not None and job.fields["state"]["kind"] == "inProgress":
-            result = Failure("Transient error while executing action", None)
+            result = Failure(LOST, None, LOST)
         elif function is not None and function.kind == "action":
             await self._engine.transact(begin)
             result = (await self._engine.action(cron.path, cron.args, identity=INTERNAL)).result

@@ -106,7 +106,7 @@ class JobScheduler:
         if job is None or job.fields["state"]["kind"] != "pending":
             return
         path, args = job.fields["name"], encode_arguments(job.fields["args"])
-        function = self._engine.functions.get(path)
+        function = self._engine.runtimes.get(path)
         if function is not None and function.kind == "action":
             try:
                 await self._engine.transact(lambda t: self._begin(t, job_id))

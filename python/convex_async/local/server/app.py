@@ -12,7 +12,7 @@ from convex_async.local.auth.tokens import Tokens
 from convex_async.local.engine.engine import Engine
 from convex_async.local.problems import DeploymentProblem
 from convex_async.local.server.client_version import accepts_deflate, client_version
-from convex_async.local.server.draining import Requests
+from convex_async.local.server.draining import OpenRequests
 from convex_async.local.server.faults import Faults
 from convex_async.local.server.http_api import MAX_BODY, HttpApi
 from convex_async.local.server.http_bodies import CLIENT_VERSION, json_response
@@ -29,7 +29,9 @@ PREFLIGHT_MAX_AGE = 86400
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(engine: Engine, tokens: Tokens, faults: Faults, requests: Requests) -> web.Application:
+def make_app(
+    engine: Engine, tokens: Tokens, faults: Faults, requests: OpenRequests
+) -> web.Application:
     """The routes of the cloud origin."""
     app = web.Application(
         client_max_size=MAX_BODY, middlewares=[_cors, _problems, _counted(requests), _versions]
@@ -75,7 +77,7 @@ def make_app(engine: Engine, tokens: Tokens, faults: Faults, requests: Requests)
     return app
 
 
-def make_site(engine: Engine, tokens: Tokens, requests: Requests) -> web.Application:
+def make_site(engine: Engine, tokens: Tokens, requests: OpenRequests) -> web.Application:
     """The routes of the site origin: HTTP actions alone."""
     app = web.Application(client_max_size=MAX_REQUEST, middlewares=[_problems, _counted(requests)])
     app.router.add_route("*", "/{path:.*}", Site(engine, tokens).answer)
@@ -99,7 +101,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return _problem_response(DeploymentProblem("BadRequest", "BadRequest", str(error)))
 
 
-def _counted(requests: Requests) -> Middleware:
+def _counted(requests: OpenRequests) -> Middleware:
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith("/api/") and request.path.endswith("/sync"):

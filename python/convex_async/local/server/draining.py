@@ -10,7 +10,7 @@ from aiohttp import web
 from convex_async.local.problems import DeploymentProblem
 
 
-class Requests:
+class OpenRequests:
     """The HTTP requests that are under way."""
 
     def __init__(self) -> None:

@@ -12,18 +12,18 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from convex_async.local.auth.identity import Identity
+from convex_async.local.auth.identity import Caller
 from convex_async.local.auth.tokens import Tokens
 from convex_async.local.engine.engine import Engine
-from convex_async.local.engine.python_functions import read_args
+from convex_async.local.engine.runner import read_args
 from convex_async.local.problems import DeploymentProblem, FunctionProblem, internal_problem
 from convex_async.local.server.http_bodies import (
-    Batch,
-    Call,
-    CallAt,
-    ComponentCall,
-    Run,
-    RunCall,
+    BatchBody,
+    CallAtBody,
+    CallBody,
+    ComponentCallBody,
+    FinishedRun,
+    RunCallBody,
     is_plain,
     json_response,
     outcome_of,
@@ -61,14 +61,14 @@ class HttpApi:
         router.add_post("/api/query_at_ts", self._query_at_ts)
         router.add_post("/api/query_batch", self._query_batch)
 
-    async def _identity(self, request: web.Request) -> Identity | None:
+    async def _identity(self, request: web.Request) -> Caller | None:
         return await self._tokens.from_header(
             request.headers.get("Authorization"), request.query.get("adminKey")
         )
 
     def _handler(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            call = await read_body(request, Call)
+            call = await read_body(request, CallBody)
             identity = await self._identity(request)
             if (listing := self._api_spec(call.path, identity)) is not None:
                 return json_response(listing)
@@ -87,7 +87,7 @@ class HttpApi:
         return json_response(outcome_of(run, is_plain(asked.get("format"), request)))
 
     async def _any(self, request: web.Request) -> web.Response:
-        call = await read_body(request, ComponentCall)
+        call = await read_body(request, ComponentCallBody)
         identity = await self._identity(request)
         if identity is None or not identity.is_admin:
             raise DeploymentProblem("Forbidden", "BadDeployKey", "an admin key is needed for this")
@@ -104,7 +104,7 @@ class HttpApi:
 
     async def _run_path(self, request: web.Request) -> web.Response:
         module, _, name = request.match_info["path"].rpartition("/")
-        call = await read_body(request, RunCall)
+        call = await read_body(request, RunCallBody)
         identity = await self._identity(request)
         if not module:
             raise DeploymentProblem(
@@ -135,7 +135,7 @@ class HttpApi:
             lease.cancel()
 
     async def _query_at_ts(self, request: web.Request) -> web.Response:
-        call = await read_body(request, CallAt)
+        call = await read_body(request, CallAtBody)
         identity = await self._identity(request)
         try:
             ts = parse_timestamp(call.ts)
@@ -151,7 +151,7 @@ class HttpApi:
         return json_response(outcome_of(run, is_plain(call.format, request)))
 
     async def _query_batch(self, request: web.Request) -> web.Response:
-        batch = await read_body(request, Batch)
+        batch = await read_body(request, BatchBody)
         identity = await self._identity(request)
         results: list[dict[str, Any]] = []
         ts = self._engine.store.open_snapshot()
@@ -164,22 +164,22 @@ class HttpApi:
             self._engine.store.close_snapshot(ts)
         return json_response({"results": results})
 
-    def _api_spec(self, path: str, identity: Identity | None) -> dict[str, Any] | None:
+    def _api_spec(self, path: str, identity: Caller | None) -> dict[str, Any] | None:
         if path != API_SPEC or identity is None or not identity.is_admin:
             return None
-        return {"status": "success", "value": self._engine.functions.specification()}
+        return {"status": "success", "value": self._engine.runtimes.specification()}
 
     async def _run(
         self,
         kind: str | None,
         path: str,
         raw_args: msgspec.Raw,
-        identity: Identity | None,
+        identity: Caller | None,
         ts: int | None = None,
-    ) -> Run | FunctionProblem:
+    ) -> FinishedRun | FunctionProblem:
         """Run a function; a query may be given the timestamp of an open snapshot."""
         try:
-            function = self._engine.functions.get(path)
+            function = self._engine.runtimes.get(path)
         except ValueError as error:
             raise DeploymentProblem(
                 "BadRequest",

@@ -15,7 +15,7 @@ from convex_async.local.transactions.outcome import ActionRun, Failure, Mutation
 
 T = TypeVar("T")
 
-Run = QueryRun | MutationRun | ActionRun
+FinishedRun = QueryRun | MutationRun | ActionRun
 
 
 # Whether results are plain JSON in a format (convex-backend crates/value: ValueFormat).
@@ -33,7 +33,7 @@ _STRING_OR_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*')
 CLIENT_VERSION: web.RequestKey[ClientVersion] = web.RequestKey("client_version", ClientVersion)
 
 
-class Call(msgspec.Struct):
+class CallBody(msgspec.Struct):
     """The body of a function call."""
 
     path: str
@@ -41,29 +41,29 @@ class Call(msgspec.Struct):
     format: str | None = None
 
 
-class CallAt(Call, kw_only=True):
+class CallAtBody(CallBody, kw_only=True):
     """The body of a query of a past state."""
 
     ts: str
 
 
-class ComponentCall(Call, rename="camel"):
+class ComponentCallBody(CallBody, rename="camel"):
     """The body of a call by an admin."""
 
     component_path: str | None = None
 
 
-class RunCall(msgspec.Struct):
+class RunCallBody(msgspec.Struct):
     """The body of a call whose path is in the URL."""
 
     args: msgspec.Raw
     format: str | None = None
 
 
-class Batch(msgspec.Struct):
+class BatchBody(msgspec.Struct):
     """The body of several queries of one state."""
 
-    queries: list[Call]
+    queries: list[CallBody]
 
 
 def json_response(body: Any, *, status: int = 200) -> web.Response:
@@ -86,7 +86,7 @@ def is_plain(format: str | None, request: web.Request) -> bool:
     return FORMATS[format]
 
 
-def outcome_of(run: Run | FunctionProblem, is_plain: bool) -> dict[str, Any]:
+def outcome_of(run: FinishedRun | FunctionProblem, is_plain: bool) -> dict[str, Any]:
     """The body of an answer."""
     if isinstance(run, FunctionProblem):
         return {"status": "error", "errorMessage": str(run)}

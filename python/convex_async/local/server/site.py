@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Raw
 
 from convex_async.codec.values import to_plain_json
-from convex_async.local.auth.identity import Identity
+from convex_async.local.auth.identity import Caller
 from convex_async.local.auth.tokens import TokenRefused, Tokens
 from convex_async.local.definitions.http_actions import Request
 from convex_async.local.engine.engine import Engine
@@ -35,8 +35,8 @@ class Site:
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one request."""
         path = unquote(request.rel_url.raw_path).removeprefix(self._prefix) or "/"
-        handler = self._engine.functions.http.find(request.method, path)
-        if handler is None:
+        found = self._engine.runtimes.find_route(request.method, path)
+        if found is None:
             return web.Response(text="No matching routes found", status=404)
         has_body = request.method not in ("GET", "HEAD", "OPTIONS")
         asked = Request(
@@ -46,7 +46,7 @@ class Site:
             {name.lower(): value for name, value in request.headers.items()},
             await request.read() if has_body else b"",
         )
-        answer = await self._engine.http_action(handler, asked, await self._identity(request))
+        answer = await self._engine.http_action(*found, asked, await self._identity(request))
         if isinstance(answer, Failure):
             body: dict[str, Any] = {"code": answer.message}
             if answer.data is not None:
@@ -54,7 +54,7 @@ class Site:
             return json_response(body, status=500)
         return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
 
-    async def _identity(self, request: web.Request) -> Identity | None:
+    async def _identity(self, request: web.Request) -> Caller | None:
         """Who asks; an Authorization that is not Convex's is the action's own business."""
         try:
             return await self._tokens.from_header(

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from msgspec import Raw
 
-from convex_async.local.auth.identity import Identity
+from convex_async.local.auth.identity import Caller
 from convex_async.local.auth.tokens import TokenRefused, Tokens
 from convex_async.local.engine.engine import Engine
-from convex_async.local.engine.python_functions import read_args
+from convex_async.local.engine.runner import read_args
 from convex_async.local.problems import DeploymentProblem, FunctionProblem, internal_problem
 from convex_async.local.server.faults import Faults
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
@@ -47,7 +47,7 @@ class SyncWork:
         engine: Engine,
         tokens: Tokens,
         faults: Faults,
-        protocol: ServerProtocol[Identity],
+        protocol: ServerProtocol[Caller],
         proceed: Callable[[], None],
         abort: Callable[[], None],
     ) -> None:
@@ -64,7 +64,7 @@ class SyncWork:
         for watch in self._watches.values():
             watch.cancel()
 
-    async def do(self, work: Work[Identity]) -> None:
+    async def do(self, work: Work[Caller]) -> None:
         """Do a piece of work; a problem that is no function's ends the socket."""
         try:
             match work:
@@ -100,7 +100,7 @@ class SyncWork:
     async def _verify(self, work: Verify) -> None:
         message = work.message
         expires_at: float | None = None
-        identity: Identity | None = None
+        identity: Caller | None = None
         try:
             if self._faults.refuse_auth:
                 raise TokenRefused("Unauthenticated", "refused by a fault switch")
@@ -119,7 +119,7 @@ class SyncWork:
             identity, expires_at=expires_at, now=time.time(), ts=self._engine.latest_ts
         )
 
-    async def _mutate(self, work: RunMutation[Identity]) -> None:
+    async def _mutate(self, work: RunMutation[Caller]) -> None:
         message, session = work.message, None
         if self._protocol.session_id is not None:
             session = (self._protocol.session_id, message.request_id)
@@ -146,7 +146,7 @@ class SyncWork:
             return
         self._protocol.mutation_done(_result(run), run.ts)
 
-    async def _act(self, work: RunAction[Identity]) -> None:
+    async def _act(self, work: RunAction[Caller]) -> None:
         message = work.message
         await self._delay()
         try:
@@ -157,7 +157,7 @@ class SyncWork:
         run = await self._engine.action(message.udf_path, args, identity=work.identity)
         self._protocol.action_done(message.request_id, _result(run))
 
-    async def _query(self, work: RunQueries[Identity]) -> None:
+    async def _query(self, work: RunQueries[Caller]) -> None:
         for query_id in work.removed:
             if (watch := self._watches.pop(query_id, None)) is not None:
                 watch.cancel()
@@ -175,7 +175,7 @@ class SyncWork:
             self._engine.store.close_snapshot(ts)
 
     async def _run_query(
-        self, query: SubscribedQuery, work: RunQueries[Identity], ts: int
+        self, query: SubscribedQuery, work: RunQueries[Caller], ts: int
     ) -> tuple[FunctionResult, str | None]:
         try:
             args = _args(query.args, query.component_path, work.identity)
@@ -202,7 +202,7 @@ class SyncWork:
             await asyncio.sleep(self._faults.delay)
 
 
-def _args(raw: Raw, component_path: str | None, identity: Identity | None) -> bytes:
+def _args(raw: Raw, component_path: str | None, identity: Caller | None) -> bytes:
     """The arguments of a call, which is to the root component, as there are no others.
 
     Raises:

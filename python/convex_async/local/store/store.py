@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from convex_async.local.definitions.schema import BY_CREATION_TIME, Schema
+from convex_async.local.definitions.validators import ValidationError
 from convex_async.local.store.documents import Commit, Document, IndexName
 from convex_async.local.store.ids import table_number
 
@@ -51,6 +52,24 @@ class Store:
     @property
     def schema(self) -> Schema:
         return self._schema
+
+    def use_schema(self, schema: Schema) -> None:
+        """Take another schema from now on, whose documents and indexes are those of `schema`.
+
+        Raises:
+            ValueError: a document that is there is none that it allows.
+        """
+        for version in self._live.values():
+            document = version.document
+            try:
+                schema.check(document.table, document.fields, self.is_id)
+            except ValidationError as error:
+                raise ValueError(f"{document.document_id}: {error}") from None
+        self._schema = schema
+        versions = [*self._dead, *self._live.values()]
+        self._indexes = {}
+        for version in versions:
+            self._index_version(version)
 
     def number_of(self, table: str) -> int:
         """The number of a table in its ids, given at its first use."""
@@ -133,8 +152,12 @@ class Store:
     def _insert(self, document: Document, ts: int) -> None:
         version = _Version(document, ts)
         self._live[document.document_id] = version
+        self._index_version(version)
+
+    def _index_version(self, version: _Version) -> None:
+        document = version.document
         for name, fields in self._schema.indexes(document.table).items():
-            insort(self._index(document.table, name), (document.key(fields), ts, version))
+            insort(self._index(document.table, name), (document.key(fields), version.born, version))
 
     def _index(self, table: str, index: str) -> list[Entry]:
         return self._indexes.setdefault((table, index), [])

@@ -14,10 +14,13 @@ class Failure:
     Attributes:
         message: as clients are told it, the request id included.
         data: the wire bytes of a ConvexError's data; None for any other failure.
+        text: as other functions, jobs and the log are told it: without a request id, and whole
+            also where clients are told less.
     """
 
     message: str
     data: bytes | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from convex_async.local.definitions.schema import BY_ID
 from convex_async.local.store.documents import Commit, IndexName
 from convex_async.local.store.index_key import successor
+
+# The system table that is written when functions are swapped: every run has read it, so that live
+# queries run again with the new code, and a mutation that began with the old one does too.
+MODULES = "_modules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,10 @@ class ReadSet:
         if read not in ranges[-1:]:
             ranges.append(read)
             self.count += 1
+
+    def add_modules(self) -> None:
+        """Note that the functions' own code was read, which no limit counts."""
+        self.ranges[MODULES, BY_ID] = [KeyRange(b"", None)]
 
     def overlaps(self, commit: Commit) -> bool:
         """Whether the commit wrote a document that was read, or would have been."""

@@ -1,0 +1,145 @@
+"""Runs one function by its runtime: finds and checks it, its arguments and its result."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from convex_async.codec.values import decode
+from convex_async.errors import ConvexClientError
+from convex_async.local.context.cursors import Pages
+from convex_async.local.context.runs import Invocation, Run, Runs
+from convex_async.local.definitions.functions import Declaration
+from convex_async.local.definitions.validators import IsId, ValidationError, check_fields
+from convex_async.local.engine.permits import Permits
+from convex_async.local.engine.runtime import Runtime
+from convex_async.local.engine.runtimes import Runtimes
+from convex_async.local.problems import FunctionFailed, FunctionProblem
+from convex_async.local.store.limits import check_arguments, check_result
+from convex_async.local.transactions.outcome import Failure
+from convex_async.local.transactions.transaction import Transaction
+
+
+class Runner:
+    """Runs functions for the engine.
+
+    Args:
+        runtimes: those of the deployment at this moment.
+        redact: hide errors and log lines from clients, as production deployments do.
+    """
+
+    def __init__(
+        self,
+        engine: Runs,
+        runtimes: Callable[[], Runtimes],
+        is_id: IsId,
+        rng: random.Random,
+        *,
+        redact: bool,
+    ) -> None:
+        self._engine = engine
+        self._runtimes = runtimes
+        self._is_id = is_id
+        self._rng = rng
+        self._redact = redact
+        self.permits = Permits()
+
+    async def attempt(
+        self,
+        kind: str,
+        path: str,
+        args: bytes,
+        run: Run,
+        transaction: Transaction | None,
+        pages: Pages,
+    ) -> bytes | Failure:
+        """Run a public call; whatever the function does wrong is its failure."""
+        try:
+            runtime, function = self.find(kind, path, run, is_inner=False)
+            limit = runtime.time_limit(function.kind)
+            async with self.permits.running(function.kind, limit):
+                return await self.invoke(runtime, function, args, run, transaction, pages)
+        except (FunctionFailed, FunctionProblem, ConvexClientError) as error:
+            return self.failure(error)
+
+    def find(
+        self, kind: str, path: str, run: Run, *, is_inner: bool
+    ) -> tuple[Runtime, Declaration]:
+        """Who runs a function, and what is known of it.
+
+        Raises:
+            FunctionProblem: there is none that this caller may see, or it is of another kind.
+        """
+        try:
+            found = self._runtimes().find(path)
+        except ValueError as error:
+            raise FunctionProblem(str(error)) from None
+        may_see = is_inner or (run.identity is not None and run.identity.is_admin)
+        if found is None or (found[1].is_internal and not may_see):
+            raise FunctionProblem(
+                f"Could not find {'' if may_see else 'public '}function for '{path}'. "
+                "Is it registered with this deployment's Functions?"
+            )
+        if found[1].kind != kind:
+            raise FunctionProblem(
+                f"Trying to execute {path} as {kind.title()}, but it is defined as "
+                f"{found[1].kind.title()}."
+            )
+        return found
+
+    async def invoke(
+        self,
+        runtime: Runtime,
+        function: Declaration,
+        args: bytes,
+        run: Run,
+        transaction: Transaction | None,
+        pages: Pages,
+    ) -> bytes:
+        """Check the arguments, run the function, check the result."""
+        arguments = decode(args, root="args")
+        check_arguments(function.path, args, arguments)
+        if function.args is not None:
+            try:
+                check_fields(function.args, arguments, self._is_id)
+            except ValidationError as error:
+                raise FunctionProblem(f"ArgumentValidationError: {error}") from None
+        wire = await runtime.run(
+            Invocation(function, args, arguments, run, transaction, pages, self._engine)
+        )
+        check_result(function.path, wire)
+        if function.returns is not None:
+            try:
+                function.returns.check(decode(wire), self._is_id)
+            except ValidationError as error:
+                raise FunctionProblem(f"ReturnsValidationError: {error}") from None
+        return wire
+
+    def shown(self, run: Run) -> list[str]:
+        """The log lines that clients are told."""
+        return [] if self._redact else run.log_lines
+
+    def failure(self, error: FunctionFailed | FunctionProblem | ConvexClientError) -> Failure:
+        """The failure that clients are told of, as production or as development shows it."""
+        message = f"[Request ID: {self._rng.getrandbits(64):016x}] Server Error"
+        data = None
+        if isinstance(error, FunctionFailed):
+            text, data = error.text, error.data
+        else:
+            text = str(error)
+        return Failure(message if self._redact else f"{message}\n{text}", data, text)
+
+
+def read_args(raw: Any) -> bytes:
+    """The arguments object out of the array that a message carries.
+
+    Raises:
+        FunctionProblem: it is no array of one object.
+    """
+    items = msgspec.json.decode(raw or b"[{}]", type=list[msgspec.Raw])
+    if len(items) > 1:
+        raise FunctionProblem("A function takes one object of arguments")
+    return bytes(items[0]) if items else b"{}"
