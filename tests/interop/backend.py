@@ -10,9 +10,7 @@ from convex_async.local import Functions, define_schema, define_table, v
 
 def make_functions() -> Functions:
     """Fresh ones for each test."""
-    schema = define_schema(
-        {"items": define_table(v.any()).index("by_number", ["number"])}, strict=False
-    )
+    schema = define_schema({"items": define_table(v.any()).index("by_number", ["number"])})
     functions = Functions(schema)
 
     @functions.query("log:read")

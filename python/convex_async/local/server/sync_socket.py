@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from convex_async.errors import RemoteProtocolError
-from convex_async.local.auth.identity import Identity
+from convex_async.local.auth.identity import Caller
 from convex_async.local.auth.tokens import Tokens
 from convex_async.local.engine.engine import Engine
 from convex_async.local.server.faults import Faults
@@ -72,7 +72,7 @@ class SyncSocket:
         self._socket = socket
         self._request = request
         self._chunks = chunks
-        self._protocol: ServerProtocol[Identity] = ServerProtocol()
+        self._protocol: ServerProtocol[Caller] = ServerProtocol()
         self._work = SyncWork(engine, tokens, faults, self._protocol, self._proceed, self.abort)
         self._wake_up = asyncio.Event()
         self._thawed = asyncio.Event()
