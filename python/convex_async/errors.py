@@ -120,6 +120,12 @@ class RequestTimeoutError(TransportError, TimeoutError):
         outcome: "not_sent" when the request was withdrawn and will never run, else "unknown".
     """
 
+    @classmethod
+    def after(cls, what: str, seconds: float | None, outcome: Outcome) -> RequestTimeoutError:
+        """The error of a request that had so many seconds."""
+        known = "it was not sent, and will not run" if outcome == "not_sent" else "it may have run"
+        return cls(f"{what}: no answer within {seconds} s; {known}", outcome=outcome)
+
 
 class StorageError(TransportError):
     """A file was not uploaded, or not downloaded whole.

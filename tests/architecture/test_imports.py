@@ -26,7 +26,7 @@ outbox | auth
 protocol
 codec | files
 telemetry | transport | codegen | values
-deployment | function_path | errors
+deployment | function_path | errors | shown
 version
 """
 # The same within `local`, whose `deployment` makes and ties all below it.
@@ -42,7 +42,7 @@ problems
 """
 # Below it, `local` sees these alone: it is a server, and shares with the client only the wire.
 LOCAL_SEES = (
-    "protocol codec files telemetry transport values deployment function_path errors version"
+    "protocol codec files telemetry transport values deployment function_path errors shown version"
 )
 # Lines of a file. Most are half of it.
 MAX_LINES = 600

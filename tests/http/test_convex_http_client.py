@@ -342,7 +342,7 @@ async def test_a_close_that_is_cancelled_while_requests_end_has_closed(
     client = ConvexHttpClient(deployment.url)
     call = asyncio.ensure_future(client.mutation("a:b"))
     await arrived.wait()
-    session = client._connection.session()
+    session = client._shared.connection.session()
     closing = asyncio.ensure_future(client.close())
     await asyncio.sleep(0)
     closing.cancel()

@@ -14,7 +14,6 @@ from aiohttp import web
 
 from convex_async import AuthError
 from convex_async.http import ConvexHttpClient
-from convex_async.http import identity as http_identity
 from tests.http.conftest import ScriptedDeployment, refused, success
 
 
@@ -144,14 +143,14 @@ async def test_a_fetcher_that_says_nobody_is_nobody(client: ConvexHttpClient) ->
 async def test_a_fetcher_that_raises_is_tried_again(
     client: ConvexHttpClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(http_identity, "FETCH_BACKOFF_INITIAL", 0.001)
+    monkeypatch.setattr("convex_async.auth.tokens.FETCH_BACKOFF_INITIAL", 0.001)
     failures = 2
 
     async def fetch(*, force_refresh: bool) -> str | None:
         nonlocal failures
         failures -= 1
         if failures >= 0:
-            raise OSError("secret-token")
+            raise OSError(f"the provider is down, asked with {jwt('secret-token')}")
         return jwt("ok")
 
     client.set_auth(fetch)
@@ -161,6 +160,7 @@ async def test_a_fetcher_that_raises_is_tried_again(
     with pytest.raises(AuthError, match="OSError") as raised:
         await client.query("a:b")
     assert failures == 97
+    assert "the provider is down, asked with [cut]" in caplog.text
     assert "secret-token" not in caplog.text
     assert "secret-token" not in "".join(traceback.format_exception(raised.value))
 

@@ -110,7 +110,6 @@ def test_the_check_sees_what_it_looks_for() -> None:
 @pytest.fixture
 def quick_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convex_async.auth.tokens.FETCH_BACKOFF_INITIAL", 0.01)
-    monkeypatch.setattr("convex_async.http.identity.FETCH_BACKOFF_INITIAL", 0.001)
 
 
 # The socket

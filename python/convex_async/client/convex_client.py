@@ -11,18 +11,16 @@ from collections.abc import AsyncGenerator, Coroutine, Mapping
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-from convex_async.auth.credentials import admin_credential, user_credential
 from convex_async.auth.tokens import Auth, TokenFetcher
 from convex_async.client.optimistic import OptimisticUpdate, check, over_wire, same_value
 from convex_async.client.subscription import Subscription
 from convex_async.client_base.answers import value_or_raise
-from convex_async.client_base.base import ClientBase
+from convex_async.client_base.base import ClientBase, Settings
 from convex_async.client_base.home_loop import Place
 from convex_async.codec.values import encode_arguments
 from convex_async.connection.driver import Driver
 from convex_async.connection.mailbox import Mailbox
 from convex_async.connection.state import ClientState, state_of
-from convex_async.deployment.environment import deployment_url
 from convex_async.errors import (
     AuthError,
     ClientClosedError,
@@ -35,7 +33,6 @@ from convex_async.outbox.outbox import Outbox
 from convex_async.protocol.client import overlay
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.identity import (
-    ANONYMOUS,
     Confirmed,
     Credential,
     Refused,
@@ -100,33 +97,23 @@ class ConvexClient(ClientBase):
         allow_insecure: bool = False,
         outbox: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._deployment = deployment_url(url, site_url)
-        if inactivity_timeout <= 0 or close_timeout < 0 or (timeout is not None and timeout <= 0):
+        super().__init__(Settings.of(url, site_url, timeout, allow_insecure))
+        if inactivity_timeout <= 0 or close_timeout < 0:
             raise ValueError("timeouts are seconds, above zero")
-        self._timeout = timeout
         self._inactivity_timeout = inactivity_timeout
         self._close_timeout = close_timeout
         self._max_message_size = max_message_size
         self._compress = compress
-        self._allow_insecure = allow_insecure
         self._sessions = SessionHolder(session)
-        self._outbox = None if outbox is None else Outbox(outbox, self._deployment.url)
+        self._outbox = None if outbox is None else Outbox(outbox, self.url)
         self._core = ClientProtocol(
             session_id=str(uuid.uuid4()), inactivity_timeout=inactivity_timeout, same=same_value
         )
         self._driver: Driver | None = None
         self._place: Place | None = None
         self._fetcher: TokenFetcher | None = None
-        self._debug = False
         self._closed = False
-        if admin_key is not None:
-            if auth is not None:
-                raise ValueError("give auth or admin_key, not both")
-            self.set_admin_auth(admin_key, acting_as)
-        elif acting_as is not None:
-            raise ValueError("acting_as needs an admin_key")
-        elif auth is not None:
-            self.set_auth(auth)
+        self._sign_in(auth, admin_key, acting_as)
 
     def __repr__(self) -> str:
         return f"<ConvexClient {self.url} {self.state.phase}>"
@@ -222,48 +209,6 @@ class ConvexClient(ClientBase):
     # Calls
 
     @overload
-    def query(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        type: type[T],
-        timeout: float | EllipsisType | None = ...,
-    ) -> Coroutine[Any, Any, T]: ...
-    @overload
-    def query(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        type: Any = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Coroutine[Any, Any, Any]: ...
-    def query(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        type: Any = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Coroutine[Any, Any, Any]:
-        """The value of a query: of a live subscription if there is one, else asked for once.
-
-        Args:
-            path: `"tasks:list"`, or `api.tasks.list`.
-            args: a mapping of Convex values, read before this returns.
-            type: what the value is to be: a msgspec Struct, dataclass, TypedDict, NamedTuple,
-                pydantic model, or a list or union of them.
-            timeout: seconds; None for no limit; the client's if not given.
-
-        Raises:
-            CodecError, ValueError, TypeError: bad arguments or path, at the call itself.
-            ConvexError, FunctionError: the function failed.
-            RequestTimeoutError, ClientClosedError, AuthError, CodecError: as they say.
-        """
-        return self._query(canonical_path(path), encode_arguments(args), type, self._limit(timeout))
-
-    @overload
     def mutation(
         self,
         path: str | FunctionReference,
@@ -306,43 +251,9 @@ class ConvexClient(ClientBase):
                 or another user is set. If it fails then, that is logged, and it is dropped.
         """
         check(optimistic)
-        return self._request("mutation", path, args, type, self._limit(timeout), optimistic)
-
-    @overload
-    def action(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        type: type[T],
-        timeout: float | EllipsisType | None = ...,
-    ) -> Coroutine[Any, Any, T]: ...
-    @overload
-    def action(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        type: Any = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Coroutine[Any, Any, Any]: ...
-    def action(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        type: Any = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Coroutine[Any, Any, Any]:
-        """Run an action, which is sent once; there is no time limit unless one is given.
-
-        Arguments and errors are those of `query`, and:
-
-        Raises:
-            ConnectionLostError: the socket went while it was under way; it may have run.
-        """
-        limit = None if timeout is ... else self._limit(timeout)
-        return self._request("action", path, args, type, limit)
+        function, wire = canonical_path(path), encode_arguments(args)
+        update = None if optimistic is None else over_wire(optimistic, wire)
+        return self._answer("mutation", function, wire, type, self._limit(timeout), update)
 
     @overload
     def subscribe(
@@ -396,47 +307,8 @@ class ConvexClient(ClientBase):
         subscriber = driver.subscribe(function, wire, mailbox, linger=linger)
         return Subscription(function, subscriber, mailbox, driver.unsubscribe, type=type)
 
-    # Identity
-
-    def set_auth(self, auth: Auth) -> None:
-        """Become another user, or nobody with None. What was asked before runs as the one before.
-
-        Args:
-            auth: a JWT, or `async def fetch(*, force_refresh: bool) -> str | None`, whose token
-                is renewed before it ends and after a refusal.
-
-        Raises:
-            ValueError: the deployment is reached over plain http, not on this host, and
-                `allow_insecure` is not set; or the token can't be one.
-        """
-        if auth is None:
-            self._become(ANONYMOUS, None)
-            return
-        self._ensure_secure()
-        if isinstance(auth, str):
-            self._become(user_credential(auth), None)
-        elif callable(auth):
-            self._become(None, auth)
-        else:
-            raise TypeError("auth is a JWT, an async fetcher of JWTs, or None")
-
-    def clear_auth(self) -> None:
-        """Become nobody: log out."""
-        self._become(ANONYMOUS, None)
-
-    def set_admin_auth(self, key: str, acting_as: Mapping[str, Any] | None = None) -> None:
-        """Become an admin of the deployment, who may call internal functions.
-
-        Args:
-            key: an admin or deploy key.
-            acting_as: the user to act as: `tokenIdentifier`, or `issuer` and `subject`.
-        """
-        self._ensure_secure()
-        self._become(admin_credential(key, acting_as), None)
-
     def set_debug(self, debug: bool) -> None:
-        """Show what functions log, by the logger `convex_async.functions`."""
-        self._debug = debug
+        super().set_debug(debug)
         if self._driver is not None:
             self._driver.set_debug(debug)
 
@@ -452,13 +324,6 @@ class ConvexClient(ClientBase):
             self._driver.set_identity(credential, fetcher)
         else:
             self._core.set_identity(credential, now=0.0, refreshable=fetcher is not None)
-
-    def _ensure_secure(self) -> None:
-        if not (self._deployment.is_secure or self._allow_insecure):
-            raise ValueError(
-                f"a token for {self.url} would travel unencrypted: use https, or set "
-                "allow_insecure=True if the network is to be trusted"
-            )
 
     async def _user_token(self) -> str | None:
         """The JWT in force, waiting for one that is being fetched; None for anybody else."""
@@ -477,13 +342,6 @@ class ConvexClient(ClientBase):
     def _http_session(self) -> aiohttp.ClientSession:
         self._running()
         return self._sessions.get()
-
-    def _limit(self, timeout: float | EllipsisType | None) -> float | None:
-        if timeout is ...:
-            return self._timeout
-        if timeout is not None and timeout <= 0:
-            raise ValueError(f"timeout is seconds, above zero, or None, not {timeout}")
-        return timeout
 
     def _running(self) -> Driver:
         """The driver, started in the running loop at first use."""
@@ -504,7 +362,7 @@ class ConvexClient(ClientBase):
 
         connector = WebSocketConnector(
             self._sessions.get(),
-            self._deployment.sync_url,
+            self._settings.deployment.sync_url,
             client=CLIENT_HEADER,
             max_message_size=self._max_message_size,
             compress=self._compress,
@@ -521,9 +379,7 @@ class ConvexClient(ClientBase):
             driver.fetch_tokens(self._fetcher)
         return driver
 
-    async def _query(
-        self, path: FunctionPath, args: bytes, type: Any, timeout: float | None
-    ) -> Any:
+    async def _ask(self, path: FunctionPath, args: bytes, type: Any, timeout: float | None) -> Any:
         driver = self._running()
         mailbox = Mailbox()
         subscriber = driver.subscribe(path, args, mailbox, fresh=True)
@@ -535,23 +391,15 @@ class ConvexClient(ClientBase):
                     await mailbox.changed()
         except TimeoutError:
             outcome: Outcome = "unknown" if self._core.was_sent(subscriber) else "not_sent"
-            raise _timed_out(path, timeout, outcome) from None
+            raise RequestTimeoutError.after(path, timeout, outcome) from None
         finally:
             driver.unsubscribe_now(subscriber)
         return value_or_raise(path, mailbox.result, type)
 
-    def _request(
-        self,
-        kind: RequestKind,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None,
-        type: Any,
-        timeout: float | None,
-        optimistic: OptimisticUpdate | None = None,
+    def _act(
+        self, path: FunctionPath, args: bytes, type: Any, timeout: float | None
     ) -> Coroutine[Any, Any, Any]:
-        function, wire = canonical_path(path), encode_arguments(args)
-        update = None if optimistic is None else over_wire(optimistic, wire)
-        return self._answer(kind, function, wire, type, timeout, update)
+        return self._answer("action", path, args, type, timeout, None)
 
     async def _answer(
         self,
@@ -570,16 +418,11 @@ class ConvexClient(ClientBase):
             answer = await answered
         except TimeoutError:
             outcome = driver.withdraw(request_id) or "unknown"
-            raise _timed_out(path, timeout, outcome) from None
+            raise RequestTimeoutError.after(path, timeout, outcome) from None
         except asyncio.CancelledError:
             driver.withdraw(request_id)
             raise
         return value_or_raise(path, answer, type)
-
-
-def _timed_out(path: FunctionPath, timeout: float | None, outcome: Outcome) -> RequestTimeoutError:
-    known = "it was withdrawn and will not run" if outcome == "not_sent" else "it may have run"
-    return RequestTimeoutError(f"{path}: no answer within {timeout} s; {known}", outcome=outcome)
 
 
 async def _at_most(seconds: float, wait: Coroutine[Any, Any, None]) -> None:

@@ -1,66 +1,79 @@
-"""What both clients do the same way, over their own calls and one aiohttp session."""
+"""What both clients are: a deployment, an identity and one aiohttp session."""
 
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from abc import abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self
 
-from convex_async.client_base.pagination import Paginator
-from convex_async.deployment.environment import configured
-from convex_async.deployment.url import DeploymentUrl
-from convex_async.function_path import FunctionReference
+from msgspec import Struct
+
+from convex_async.auth.credentials import admin_credential, user_credential
+from convex_async.auth.tokens import Auth, TokenFetcher, check_fetcher
+from convex_async.client_base.stored_files import StoredFiles
+from convex_async.deployment.environment import configured, deployment_url
+from convex_async.deployment.url import DeploymentUrl, check_encrypted
+from convex_async.protocol.client.identity import ANONYMOUS, Credential
+from convex_async.telemetry.function_logs import show_function_logs
 
 if TYPE_CHECKING:
     import aiohttp
 
-    from convex_async.files.sources import Progress, Source, WritableFile
 
-T = TypeVar("T")
+class Settings(Struct, frozen=True):
+    """What a client was made with, and shares with its views.
 
-
-class ClientBase(ABC):
-    """Pagination, files and HTTP actions; subclasses have the calls.
-
-    A subclass sets `_deployment`, `_timeout` (the client's own default, seconds or None) and
-    `_allow_insecure`, and has `query`, `mutation`, `_http_session` and `_user_token`.
+    Attributes:
+        timeout: seconds that a query or mutation may take, or None.
+        allow_insecure: tokens may travel unencrypted.
     """
 
-    _deployment: DeploymentUrl
-    _timeout: float | None
-    _allow_insecure: bool
+    deployment: DeploymentUrl
+    timeout: float | None
+    allow_insecure: bool
 
-    @abstractmethod
-    def query(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        type: Any = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Coroutine[Any, Any, Any]: ...
-
-    @abstractmethod
-    def mutation(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        type: Any = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Coroutine[Any, Any, Any]: ...
-
-    @abstractmethod
-    def _http_session(self) -> aiohttp.ClientSession:
-        """The session, made at first use; called inside the running loop.
+    @classmethod
+    def of(
+        cls, url: str | None, site_url: str | None, timeout: float | None, allow_insecure: bool
+    ) -> Settings:
+        """The settings, checked.
 
         Raises:
-            ClientClosedError: the client is closed.
-            LocalProtocolError: the client belongs to another loop, thread or process.
+            ValueError: the URL is no deployment URL, or the timeout is out of range.
         """
+        return cls(deployment_url(url, site_url), _seconds(timeout), allow_insecure)
+
+
+class ClientBase(StoredFiles):
+    """Construction, identity and HTTP actions; a subclass carries the calls.
+
+    Args:
+        settings: its own, or those of the client whose view it is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._debug = False
+
+    def _sign_in(
+        self, auth: Auth, admin_key: str | None, acting_as: Mapping[str, Any] | None
+    ) -> None:
+        """Become whom the constructor's arguments name."""
+        if admin_key is not None:
+            if auth is not None:
+                raise ValueError("give auth or admin_key, not both")
+            self.set_admin_auth(admin_key, acting_as)
+        elif acting_as is not None:
+            raise ValueError("acting_as needs an admin_key")
+        elif auth is not None:
+            self.set_auth(auth)
+
+    @abstractmethod
+    def _become(self, credential: Credential | None, fetcher: TokenFetcher | None) -> None:
+        """Be somebody else from now on, by a credential or by a fetcher of them."""
 
     @abstractmethod
     async def _user_token(self) -> str | None:
@@ -90,7 +103,7 @@ class ClientBase(ABC):
     @property
     def url(self) -> str:
         """The deployment's origin, such as `https://happy-animal-123.convex.cloud`."""
-        return self._deployment.url
+        return self._settings.deployment.url
 
     @property
     def site_url(self) -> str:
@@ -99,191 +112,51 @@ class ClientBase(ABC):
         Where none was given and none can be derived, it is `/http` on the deployment's own
         origin, which self-hosted and local deployments serve.
         """
-        return self._deployment.site_url or f"{self.url}/http"
+        return self._settings.deployment.site_url or f"{self.url}/http"
 
-    @overload
-    def paginate(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        page_size: int = 100,
-        cursor: str | None = None,
-        type: type[T],
-    ) -> Paginator[T]: ...
-    @overload
-    def paginate(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        page_size: int = 100,
-        cursor: str | None = None,
-        type: Any = None,
-    ) -> Paginator[Any]: ...
-    def paginate(
-        self,
-        path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
-        *,
-        page_size: int = 100,
-        cursor: str | None = None,
-        type: Any = None,
-    ) -> Paginator[Any]:
-        """The documents of a paginated query, to its end; `.pages()` for its pages.
+    # Identity
+
+    def set_auth(self, auth: Auth) -> None:
+        """Become another user, or nobody with None. What was asked before runs as the one before.
 
         Args:
-            path: of a query that takes `paginationOpts`, which is filled in.
-            args: its other arguments.
-            page_size: documents a page, 1 to 32000.
-            cursor: where to begin: the `continue_cursor` of an earlier page; None for the start.
-            type: of one document.
+            auth: a JWT, or `async def fetch(*, force_refresh: bool) -> str | None`, whose token
+                is kept, renewed before it ends, and fetched anew when it is refused.
 
         Raises:
-            CodecError, ValueError: as `Paginator` says, when this is called.
+            ValueError: the deployment is reached over plain http, not on this host, and
+                `allow_insecure` is not set; or the token can't be one.
+            TypeError: neither a string nor a fetcher that takes `force_refresh`.
         """
-        return Paginator(
-            lambda path, args, type: self.query(path, args, type=type),
-            path,
-            args,
-            page_size=page_size,
-            cursor=cursor,
-            type=type,
-        )
-
-    async def upload(
-        self,
-        source: Source,
-        *,
-        url: str | FunctionReference,
-        content_type: str | None = None,
-        progress: Progress | None = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> str:
-        """Store a file, streaming it, and return its storage id.
-
-        Args:
-            source: a path, bytes, a file open in binary mode (from where it stands), or an async
-                iterator of chunks.
-            url: an upload URL, or the path of a mutation that generates one without arguments.
-            content_type: stored with the file; guessed from the file's name if it has one.
-            progress: called in the loop with the bytes sent and the total, None if unknown.
-            timeout: seconds without any progress; the client's own by default.
-
-        Raises:
-            ValueError: the URL is not a whole one.
-            StorageError, RequestTimeoutError: with `.outcome` "not_sent" if nothing was stored,
-                "unknown" if the file may have been. Cancelling tells nothing.
-            FunctionError: the mutation failed.
-            OSError: the source can't be read; nothing was stored.
-        """
-        from convex_async.files import uploads
-
-        session = self._http_session()
-        if isinstance(url, str) and url.startswith(("/", "?")):
-            # Taken for a function's path it would be shown in an error, its token included.
-            raise ValueError("an upload URL is a whole one, https://…, as the deployment gave it")
-        if isinstance(url, FunctionReference) or "://" not in url:
-            target: str = await self.mutation(url, timeout=timeout, type=str)
+        if auth is None:
+            self._become(ANONYMOUS, None)
+            return
+        self._ensure_encrypted()
+        if isinstance(auth, str):
+            self._become(user_credential(auth), None)
         else:
-            target = url
-        return await uploads.upload(
-            session,
-            target,
-            source,
-            content_type=content_type,
-            progress=progress,
-            timeout=self._timeout if timeout is ... else timeout,
-        )
+            check_fetcher(auth)
+            self._become(None, auth)
 
-    @overload
-    async def download(
-        self,
-        url: str,
-        to: None = None,
-        *,
-        start: int = 0,
-        end: int | None = None,
-        progress: Progress | None = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> bytes: ...
-    @overload
-    async def download(
-        self,
-        url: str,
-        to: str | os.PathLike[str] | WritableFile,
-        *,
-        start: int = 0,
-        end: int | None = None,
-        progress: Progress | None = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Any: ...
-    async def download(
-        self,
-        url: str,
-        to: str | os.PathLike[str] | WritableFile | None = None,
-        *,
-        start: int = 0,
-        end: int | None = None,
-        progress: Progress | None = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> Any:
-        """Fetch a stored file by the URL that a function gave, streaming it.
+    def clear_auth(self) -> None:
+        """Become nobody: log out."""
+        self.set_auth(None)
 
-        What comes is checked against the length and the SHA-256 that the deployment sends.
+    def set_admin_auth(self, key: str, acting_as: Mapping[str, Any] | None = None) -> None:
+        """Become an admin of the deployment, who may call internal functions.
 
         Args:
-            url: from `ctx.storage.getUrl()`; no token is sent to it.
-            to: a path to write, which appears complete or not at all; a file open in binary
-                mode; None to return the bytes.
-            start: the first byte wanted.
-            end: the byte to stop before; None for the end of the file.
-            progress: called in the loop with the bytes received and the total, None if unknown.
-            timeout: seconds without any progress; the client's own by default.
-
-        Returns:
-            The bytes, or `to`: the `Path` that was written, or the file.
-
-        Raises:
-            StorageError: there is no such file, it is damaged, or the connection was lost.
-            RequestTimeoutError: nothing came for `timeout` seconds.
-            OSError: the target can't be written.
+            key: an admin or deploy key.
+            acting_as: the user to act as: `tokenIdentifier`, or `issuer` and `subject`.
         """
-        from convex_async.files import downloads
+        self._ensure_encrypted()
+        self._become(admin_credential(key, acting_as), None)
 
-        return await downloads.download(
-            self._http_session(),
-            url,
-            to,
-            start=start,
-            end=end,
-            progress=progress,
-            timeout=self._timeout if timeout is ... else timeout,
-        )
-
-    def download_chunks(
-        self,
-        url: str,
-        *,
-        start: int = 0,
-        end: int | None = None,
-        progress: Progress | None = None,
-        timeout: float | EllipsisType | None = ...,
-    ) -> AsyncGenerator[bytes, None]:
-        """Fetch a stored file chunk by chunk, for passing it on; otherwise as `download`.
-
-        Close the iterator (`contextlib.aclosing`) if you leave it before its end.
-        """
-        from convex_async.files import downloads
-
-        return downloads.download_chunks(
-            self._http_session(),
-            url,
-            start=start,
-            end=end,
-            progress=progress,
-            timeout=self._timeout if timeout is ... else timeout,
-        )
+    def set_debug(self, debug: bool) -> None:
+        """Show what functions log, by the logger `convex_async.functions`."""
+        self._debug = debug
+        if debug:
+            show_function_logs()
 
     def http_action(
         self, method: str, path: str, **kwargs: Any
@@ -311,7 +184,21 @@ class ClientBase(ABC):
             method,
             path,
             token=self._user_token,
-            allow_insecure=self._allow_insecure,
-            default_timeout=self._timeout,
+            allow_insecure=self._settings.allow_insecure,
+            default_timeout=self._settings.timeout,
             kwargs=kwargs,
         )
+
+    # How
+
+    def _ensure_encrypted(self) -> None:
+        check_encrypted(self.url, allowed=self._settings.allow_insecure)
+
+    def _limit(self, timeout: float | EllipsisType | None) -> float | None:
+        return self._settings.timeout if timeout is ... else _seconds(timeout)
+
+
+def _seconds(timeout: float | None) -> float | None:
+    if timeout is not None and timeout <= 0:
+        raise ValueError(f"timeout is seconds, above zero, or None, not {timeout}")
+    return timeout

@@ -222,13 +222,9 @@ class Driver:
 
     def fetch_tokens(self, fetch: TokenFetcher) -> None:
         """Begin to get tokens for the present user, who waits for one."""
-        self._tokens = TokenSource(
-            fetch,
-            provide=self._provide_token,
-            refuse=self._refuse_identity,
-            clock=self._clock,
-        )
-        self._token_task = self._loop.create_task(self._tokens.run(), name="convex-async token")
+        self._tokens = TokenSource(fetch, clock=self._clock)
+        fetching = self._tokens.run(self._provide_token, self._refuse_identity)
+        self._token_task = self._loop.create_task(fetching, name="convex-async token")
 
     def _stop_fetching(self) -> None:
         if self._token_task is not None:
@@ -242,8 +238,8 @@ class Driver:
         self._notify()
         self.wake()
 
-    def _refuse_identity(self, message: str) -> None:
-        self.core.refuse_identity(message)
+    def _refuse_identity(self, error: AuthError) -> None:
+        self.core.refuse_identity(str(error))
         self._handle_events()
         self.wake()
 

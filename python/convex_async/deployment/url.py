@@ -16,6 +16,19 @@ def is_secure(url: str) -> bool:
     return parts.scheme == "https" or bool(_LOOPBACK.fullmatch(parts.hostname or ""))
 
 
+def check_encrypted(url: str, *, allowed: bool) -> None:
+    """Raise `ValueError` if a token may not travel to a URL.
+
+    Args:
+        allowed: whether it may be unencrypted.
+    """
+    if not (allowed or is_secure(url)):
+        raise ValueError(
+            f"a token for {url} would travel unencrypted: use https, or set "
+            "allow_insecure=True if the network is to be trusted"
+        )
+
+
 class DeploymentUrl(Struct, frozen=True):
     """The origins of one deployment.
 
@@ -28,11 +41,6 @@ class DeploymentUrl(Struct, frozen=True):
     url: str
     site_url: str | None
     sync_url: str
-
-    @property
-    def is_secure(self) -> bool:
-        """Whether a token may travel to it: TLS, or the loopback interface."""
-        return is_secure(self.url)
 
     @classmethod
     def parse(cls, url: str, *, site_url: str | None = None) -> DeploymentUrl:

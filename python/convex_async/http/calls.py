@@ -49,6 +49,7 @@ class Call(Struct, frozen=True):
         args: wire bytes of the arguments object.
         type: what the value is to be, or None.
         timeout: seconds, waiting and retries included, or None.
+        debug: log what the function logs.
         request_id: 16 hex digits, by which the deployment's logs know the run.
     """
 
@@ -58,6 +59,7 @@ class Call(Struct, frozen=True):
     type: Any
     timeout: float | None
     identity: HttpIdentity
+    debug: bool = False
     request_id: str = field(default_factory=_new_request_id)
 
 
@@ -73,7 +75,7 @@ class HttpCalls:
         self._connection = connection
         self._warned = False
 
-    async def once(self, call: Call, *, queue: asyncio.Lock | None, debug: bool) -> Any:
+    async def once(self, call: Call, *, queue: asyncio.Lock | None) -> Any:
         """Send a mutation or an action, when its turn in the queue has come."""
         from convex_async.transport.http import Attempt
 
@@ -84,16 +86,16 @@ class HttpCalls:
             else:
                 async with queue:
                     answer = await self._send(call, attempt)
-        return _value(call, answer, debug)
+        return _value(call, answer)
 
-    async def query(self, call: Call, *, ts: WireTimestamp | None = None, debug: bool) -> Any:
+    async def query(self, call: Call, *, ts: WireTimestamp | None = None) -> Any:
         """Ask a query, of the present or of a moment; again if the fault is on the way."""
         from convex_async.transport.http import Attempt
 
         attempt = Attempt()
         async with self._connection.limit(call.path, call.timeout, attempt) as limit:
             answer = await self._patiently(call, attempt, limit, ts)
-        return _value(call, answer, debug)
+        return _value(call, answer)
 
     async def latest_timestamp(self, timeout: float | None) -> WireTimestamp:
         """The deployment's present moment."""
@@ -177,13 +179,13 @@ class HttpCalls:
             warnings.warn(f"{self._url}: {text}", stacklevel=2)
 
 
-def _value(call: Call, answer: HttpAnswer, debug: bool) -> Any:
+def _value(call: Call, answer: HttpAnswer) -> Any:
     from convex_async.http.answers import refusal
 
     if answer.status not in FUNCTION_STATUSES:
         raise refusal(answer, f"{call.path} (request {call.request_id})")
     ended = function_answer(answer.body, call.path, call.request_id)
-    if debug:
+    if call.debug:
         log_function_lines(call.path, ended.log_lines)
     call.identity.accepted()
     return value_or_raise(call.path, ended, call.type)

@@ -70,10 +70,7 @@ class HttpConnection:
                 raise
             if self.is_closed:
                 raise ClientClosedError(outcome=attempt.outcome) from None
-            known = "it may have run" if attempt.sent else "it was not sent"
-            raise RequestTimeoutError(
-                f"{what}: no answer within {seconds} s; {known}", outcome=attempt.outcome
-            ) from None
+            raise RequestTimeoutError.after(what, seconds, attempt.outcome) from None
 
     async def close(self) -> None:
         """End what is under way with `ClientClosedError`, then the session if it is ours."""

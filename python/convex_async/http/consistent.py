@@ -82,7 +82,7 @@ class ConsistentQueries:
         )
 
     async def _query(self, call: Call) -> Any:
-        return await self._calls.query(call, ts=await self._moment(), debug=False)
+        return await self._calls.query(call, ts=await self._moment())
 
     async def _moment(self) -> WireTimestamp:
         async with self._turn:

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
-import time
 from typing import Final
 
-from convex_async.auth.credentials import user_credential
-from convex_async.auth.tokens import (
-    FETCH_BACKOFF_INITIAL,
-    FETCH_TIMEOUT,
-    TokenFetcher,
-    refresh_delay,
-)
+from convex_async.auth.tokens import TokenFetcher, TokenSource
 from convex_async.errors import AuthError
 from convex_async.protocol.client.identity import ANONYMOUS, FORCED_TRIES, Credential
-
-logger = logging.getLogger("convex_async.auth")
 
 # Tries of a fetcher that raises, before a call that waits for it is told.
 FETCH_TRIES: Final = 3
@@ -28,28 +17,27 @@ class HttpIdentity:
     """One user, or nobody, until `set_auth` makes another.
 
     Args:
-        credential: what to send, if it is known already.
+        credential: what to send, or None for what the fetcher gives.
         fetch: gets tokens; None for a credential that stays.
     """
 
     def __init__(
-        self, credential: Credential = ANONYMOUS, fetch: TokenFetcher | None = None
+        self, credential: Credential | None = ANONYMOUS, fetch: TokenFetcher | None = None
     ) -> None:
-        self._credential = None if fetch is not None else credential
-        self._fetch = fetch
-        self._renew_at: float | None = None
+        self._credential = credential
+        self._source = None if fetch is None else TokenSource(fetch, tries=FETCH_TRIES)
         self._forced = 0
-        self._refused: str | None = None
+        self._refused: AuthError | None = None
         self._turn = asyncio.Lock()
 
     async def credential(self) -> Credential:
         """What to send now, fetched anew if it is near its end.
 
         Raises:
-            AuthError: it was refused for good, or the fetcher keeps raising.
+            AuthError: it was refused for good, or the fetcher keeps raising, or can't work.
         """
         if self._refused is not None:
-            raise AuthError(self._refused)
+            raise _again(self._refused)
         if self._credential is None or self._is_ending:
             async with self._turn:
                 if self._credential is None or self._is_ending:
@@ -65,16 +53,16 @@ class HttpIdentity:
         """
         async with self._turn:
             if self._refused is not None:
-                raise AuthError(self._refused)
+                raise _again(self._refused)
             if self._credential is not None and self._credential != refused:
                 return  # another call has renewed it meanwhile
-            if self._fetch is None or self._forced >= FORCED_TRIES:
-                self._refused = str(error)
+            if self._source is None or self._forced >= FORCED_TRIES:
+                self._refused = error
                 raise error
             self._forced += 1
             await self._renew(force=True)
             if self._credential in (refused, ANONYMOUS):
-                self._refused = str(error)
+                self._refused = error
                 raise error
 
     def accepted(self) -> None:
@@ -83,37 +71,15 @@ class HttpIdentity:
 
     @property
     def _is_ending(self) -> bool:
-        return self._renew_at is not None and time.monotonic() >= self._renew_at
+        return self._source is not None and self._source.is_ending
 
     async def _renew(self, *, force: bool) -> None:
-        assert self._fetch is not None
-        token = await _fetch_patiently(self._fetch, force=force)
-        if token is None:
-            self._credential, self._renew_at = ANONYMOUS, None  # nobody is logged in, it says
-            return
-        credential = user_credential(token)
-        delay = refresh_delay(token)
-        # A fetcher that gives the same token again would do so at once the next time, too.
-        unchanged = credential == self._credential
-        self._renew_at = None if delay is None or unchanged else time.monotonic() + delay
-        self._credential = credential
+        assert self._source is not None
+        self._credential = await self._source.fetch(force=force)
 
 
-async def _fetch_patiently(fetch: TokenFetcher, *, force: bool) -> str | None:
-    delay, kind = FETCH_BACKOFF_INITIAL, ""
-    for tries in range(1, FETCH_TRIES + 1):
-        try:
-            async with asyncio.timeout(FETCH_TIMEOUT):
-                token = await fetch(force_refresh=force)
-            if token is not None:
-                user_credential(token)
-            return token
-        except Exception as error:
-            # Its text may hold the token: only the class is told.
-            kind = type(error).__name__
-        logger.warning("the token fetcher raised %s, try %d of %d", kind, tries, FETCH_TRIES)
-        if tries < FETCH_TRIES:
-            await asyncio.sleep(delay * (0.5 + random.random()))
-            delay *= 2
-        force = True
-    raise AuthError(f"the token fetcher raised {kind}, {FETCH_TRIES} times")
+def _again(error: AuthError) -> AuthError:
+    """The same for another call: its traceback is its own."""
+    again = AuthError(str(error))
+    again.__cause__ = error.__cause__
+    return again

@@ -10,10 +10,8 @@ from typing import Any
 import aiohttp
 from multidict import CIMultiDict
 
-from convex_async.deployment.url import is_secure
-from convex_async.errors import (
-    RequestTimeoutError,
-)
+from convex_async.deployment.url import check_encrypted
+from convex_async.errors import RequestTimeoutError
 from convex_async.transport.http import CONNECT_TIMEOUT, Attempt, mapped_errors
 
 
@@ -41,11 +39,7 @@ async def open_http_action(
     try:
         async with asyncio.timeout(seconds) as limit:
             if "Authorization" not in headers and (value := await token()) is not None:
-                if not (is_secure(site_url) or allow_insecure):
-                    raise ValueError(
-                        f"a token for {site_url} would travel unencrypted: use https, or set "
-                        "allow_insecure=True if the network is to be trusted"
-                    )
+                check_encrypted(site_url, allowed=allow_insecure)
                 headers["Authorization"] = f"Bearer {value}"
             if own is timeout:
                 limit.reschedule(None)  # aiohttp keeps it from here on
@@ -56,9 +50,6 @@ async def open_http_action(
                     method, site_url + path, headers=headers, timeout=own, **kwargs
                 )
     except TimeoutError:
-        known = "it may have run" if attempt.sent else "it was not sent"
-        raise RequestTimeoutError(
-            f"{what}: no answer within {seconds} s; {known}", outcome=attempt.outcome
-        ) from None
+        raise RequestTimeoutError.after(what, seconds, attempt.outcome) from None
     async with response:
         yield response
