@@ -1,10 +1,11 @@
 """Runs client drivers against the fake server, interleaved, and prints medians and ratios.
 
-    run_clients.py --python VENV/bin/python --node-modules DIR [--clients …] [--scenarios …]
+    run_clients.py --python VENV/bin/python --node-modules DIR [--clients …] [--scenarios …] [--tls]
 
 One process per measurement; the server keeps core 0, the clients core 1. Every round
 runs every client once on a scenario, in a rotating order, so that a ratio compares
-neighbours in time. Results go to --out as JSON, and to stdout as Markdown.
+neighbours in time. A scenario's results go to stdout as Markdown when it is done, and
+every single one to --out as JSON when it is there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+
+from tls import Relay
 
 HERE = Path(__file__).resolve().parent
 TIMEOUT_S = 150
@@ -186,12 +190,17 @@ def run_once(
     return "not offered" if "KeyError" in words or "not a function" in done.stderr else words[:80]
 
 
-def measure(options: argparse.Namespace) -> dict:
+def measure(options: argparse.Namespace) -> None:
     env = os.environ | {"NODE_PATH": options.node_modules}
     commands = client_commands(options.python)
     results: dict = {}
     server, url = start_server(options.python)
+    relay = None
     try:
+        if options.tls:
+            relay = Relay(url)
+            url, env = relay.url, env | relay.environment
+            env.pop("SSL_CERT_DIR", None)
         for name in options.scenarios:
             scenario, params, _ = SCENARIOS[name]
             table = results.setdefault(name, {client: [] for client in options.clients})
@@ -203,52 +212,68 @@ def measure(options: argparse.Namespace) -> dict:
                         continue
                     figures = run_once(commands[client], url, scenario, params, env, options.cpus)
                     table[client].append(figures)
+                    write(results, options.out)
                     if isinstance(figures, str):
                         failed.add(client)
-            print(f"measured {name}", file=sys.stderr, flush=True)
+            print(markdown(name, table, options.reference), flush=True)
     finally:
+        if relay is not None:
+            relay.close()
         server.terminate()
         server.wait()
-    return results
+
+
+def write(results: dict, out: str) -> None:
+    """What there is so far, whole at every moment."""
+    if out:
+        draft = Path(f"{out}.part")
+        draft.write_text(json.dumps(results, indent=1))
+        draft.replace(out)
 
 
 def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def markdown(results: dict, reference: str) -> str:
-    lines = []
-    for name, table in results.items():
-        keys = SCENARIOS[name][2]
-        rounds = max(len(runs) for runs in table.values())
-        lines += [f"### {name}  {json.dumps(SCENARIOS[name][1])}, median of {rounds}", ""]
-        lines += ["| client | " + " | ".join(f"{key} (÷ {reference})" for key in keys) + " |"]
-        lines += ["|" + " --- |" * (len(keys) + 1)]
-        base = table.get(reference, [])
-        for client, runs in table.items():
-            if not runs or isinstance(runs[-1], str):
-                lines.append(
-                    f"| {client} | {runs[-1] if runs else 'not run'} |" + " |" * (len(keys) - 1)
-                )
+def markdown(name: str, table: dict, reference: str) -> str:
+    keys = SCENARIOS[name][2]
+    rounds = max(len(runs) for runs in table.values())
+    lines = [f"### {name}  {json.dumps(SCENARIOS[name][1])}, median of {rounds}", ""]
+    lines += ["| client | " + " | ".join(f"{key} (÷ {reference})" for key in keys) + " |"]
+    lines += ["|" + " --- |" * (len(keys) + 1)]
+    base = table.get(reference, [])
+    for client, runs in table.items():
+        if not runs or isinstance(runs[-1], str):
+            why = runs[-1] if runs else "not run"
+            lines.append(f"| {client} | {why} |" + " |" * (len(keys) - 1))
+            continue
+        cells = []
+        for key in keys:
+            values = [run[key] for run in runs if key in run]
+            if not values:
+                cells.append("–")
                 continue
-            cells = []
-            for key in keys:
-                values = [run[key] for run in runs if key in run]
-                if not values:
-                    cells.append("–")
-                    continue
-                cell = figure(statistics.median(values))
-                pairs = [
-                    run[key] / other[key]
-                    for run, other in zip(runs, base)
-                    if isinstance(other, dict) and other.get(key) and key in run
-                ]
-                if pairs:
-                    cell += f" ({statistics.median(pairs):.3g}×)"
-                cells.append(cell)
-            lines.append(f"| {client} | " + " | ".join(cells) + " |")
-        lines.append("")
-    return "\n".join(lines)
+            cell = figure(statistics.median(values))
+            pairs = [
+                run[key] / other[key]
+                for run, other in zip(runs, base)
+                if isinstance(other, dict) and other.get(key) and key in run
+            ]
+            if pairs:
+                cell += f" ({statistics.median(pairs):.3g}×)"
+            cells.append(cell)
+        lines.append(f"| {client} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def chosen(
+    parser: argparse.ArgumentParser, what: str, text: str, known: Iterable[str]
+) -> list[str]:
+    """The names that were asked for, all of them known, before anything is measured."""
+    names = text.split(",")
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"no such {what}: {', '.join(unknown)}; there are {', '.join(known)}")
+    return names
 
 
 if __name__ == "__main__":
@@ -272,11 +297,11 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cpus", default="1", help="the cores a client may use")
     parser.add_argument("--reference", default="convex-py-async")
-    parser.add_argument("--out", default="")
+    parser.add_argument(
+        "--tls", action="store_true", help="with TLS between, by stunnel (apt: stunnel4)"
+    )
+    parser.add_argument("--out", default="", help="a file for every figure, as JSON")
     options = parser.parse_args()
-    options.clients = options.clients.split(",")
-    options.scenarios = options.scenarios.split(",")
-    measured = measure(options)
-    if options.out:
-        Path(options.out).write_text(json.dumps(measured, indent=1))
-    print(markdown(measured, options.reference))
+    options.clients = chosen(parser, "client", options.clients, client_commands(options.python))
+    options.scenarios = chosen(parser, "scenario", options.scenarios, SCENARIOS)
+    measure(options)
