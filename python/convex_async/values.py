@@ -19,7 +19,7 @@ from __future__ import annotations
 import operator
 import struct
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSet
-from typing import Any, Self, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeAlias
 
 from convex_async.errors import InvalidValueError
 
@@ -29,6 +29,11 @@ INT64_MAX = 2**63 - 1
 
 class ConvexInt64(int):
     """A Convex int64: an `int` that travels as 64 bits instead of as a float64.
+
+    What is reckoned with it stays one, so that a field that is read, changed and written back
+    keeps its type: `ConvexInt64(5) + 1` is `ConvexInt64(6)`. With a float the result is a float,
+    as `/` always gives; `int(n)` leaves int64 on purpose. A result out of range raises, as the
+    deployment would: nothing wraps round.
 
     Args:
         value: an integer from -2**63 to 2**63 - 1.
@@ -52,6 +57,54 @@ class ConvexInt64(int):
         return f"ConvexInt64({int(self)})"
 
     __str__ = int.__repr__
+
+    if TYPE_CHECKING:  # made below, all alike
+
+        def __add__(self, other: int, /) -> ConvexInt64: ...
+        def __radd__(self, other: int, /) -> ConvexInt64: ...
+        def __sub__(self, other: int, /) -> ConvexInt64: ...
+        def __rsub__(self, other: int, /) -> ConvexInt64: ...
+        def __mul__(self, other: int, /) -> ConvexInt64: ...
+        def __rmul__(self, other: int, /) -> ConvexInt64: ...
+        def __floordiv__(self, other: int, /) -> ConvexInt64: ...
+        def __rfloordiv__(self, other: int, /) -> ConvexInt64: ...
+        def __mod__(self, other: int, /) -> ConvexInt64: ...
+        def __rmod__(self, other: int, /) -> ConvexInt64: ...
+        def __neg__(self) -> ConvexInt64: ...
+        def __pos__(self) -> ConvexInt64: ...
+        def __abs__(self) -> ConvexInt64: ...
+
+
+def _reckon(name: str) -> None:
+    """Let an operation of `int` give a `ConvexInt64`."""
+    plain = getattr(int, name)
+
+    def operation(self: ConvexInt64, *others: Any) -> Any:
+        result = plain(self, *others)
+        return ConvexInt64(result) if type(result) is int else result
+
+    operation.__name__ = name
+    operation.__qualname__ = f"ConvexInt64.{name}"
+    setattr(ConvexInt64, name, operation)
+
+
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "floordiv",
+    "mod",
+    "pow",
+    "lshift",
+    "rshift",
+    "and",
+    "or",
+    "xor",
+):
+    _reckon(f"__{_name}__")
+    _reckon(f"__r{_name}__")
+for _name in ("neg", "pos", "abs", "invert"):
+    _reckon(f"__{_name}__")
 
 
 Member: TypeAlias = "tuple[str, object]"

@@ -222,12 +222,7 @@ def test_decoded_int64_are_ints_in_every_respect(number: int) -> None:
     assert type(made) is ConvexInt64
     assert made == number
     assert hash(made) == hash(number)
-    assert (made + 1, made // 7, -made, f"{made}") == (
-        number + 1,
-        number // 7,
-        -number,
-        f"{number}",
-    )
+    assert (made // 7, made & 255, f"{made}") == (number // 7, number & 255, f"{number}")
     assert repr(made) == f"ConvexInt64({number})"
     assert codec.encode(made) == codec.encode(ConvexInt64(number))
 

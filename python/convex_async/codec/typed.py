@@ -3,45 +3,106 @@
 from __future__ import annotations
 
 import re
-import sys
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Protocol, get_args
+from typing import Any, TypeAlias
 
 import msgspec
 
+from convex_async import _codec
+from convex_async.codec.scalars import Mismatch
+from convex_async.codec.shapes import Hook, Shapes
 from convex_async.errors import InvalidValueError
 from convex_async.values import ConvexInt64
 
+Converter: TypeAlias = Callable[[bytes, str], Any]
+"""The value of wire bytes as a type; the text names the value in errors."""
 
-class _Convert(Protocol):
-    def __call__(self, value: Any, root: str) -> Any: ...
 
+def converter(type: Any, dec_hook: Hook | None = None) -> Converter:
+    """What makes values of a type, made once for each.
 
-def convert(value: Any, type: Any, root: str) -> Any:
-    """The decoded value as `type`.
+    Args:
+        type: as for `codec.decode`; None takes values as they come.
+        dec_hook: `dec_hook(type, value)`, called for types that are not known here; it raises
+            TypeError, ValueError or NotImplementedError for what it can't make.
 
     Raises:
+        TypeError: no value could ever become one: it is no type, a class that nobody can make, or
+            a union of classes that nothing tells apart.
+    """
+    try:
+        return _cached(type, dec_hook)
+    except TypeError:  # it can't be hashed, or it is none: then this says so
+        return _converter(type, dec_hook)
+
+
+def decode_as(data: bytes, type: Any, root: str) -> Any:
+    """The value of wire bytes as `type`; called by the extension.
+
+    Raises:
+        TypeError: as `converter`.
         InvalidValueError: it does not fit; `.path` tells where.
     """
-    return _converter(type)(value, root)
+    return converter(type)(data, root)
 
 
-@lru_cache(maxsize=256)
-def _converter(type: Any) -> _Convert:
-    if "pydantic" in sys.modules and _has_pydantic_model(type):
-        return _pydantic_converter(type)
+def _converter(type: Any, dec_hook: Hook | None) -> Converter:
+    if type is None:
+        return lambda data, root: _codec.decode(data, root=root)
+    shapes = Shapes(dec_hook)
+    convert = shapes.member(type).convert
 
-    def from_msgspec(value: Any, root: str) -> Any:
+    def by_shape(data: bytes, root: str) -> Any:
         try:
-            return msgspec.convert(value, type, dec_hook=_dec_hook)
+            return convert(_codec.decode(data, root=root))
+        except Mismatch as mismatch:
+            path = root + "".join(reversed(mismatch.steps))
+            raise InvalidValueError(f"{path}: {mismatch.message}", path=path) from mismatch
+
+    if not shapes.is_native or not _is_known_to_msgspec(type):
+        return by_shape
+    if not shapes.has_int:
+        return _by_msgspec(type)
+    if shapes.has_open:
+        return by_shape
+
+    def by_either(data: bytes, root: str) -> Any:
+        # With ints for whole numbers msgspec makes the object, in a tenth of the time; what it
+        # refuses may still be an int to us, as -0.0 is.
+        try:
+            value = _codec.decode(data, root=root, ints=True)
+            return msgspec.convert(value, type, dec_hook=_make_int64)
+        except msgspec.ValidationError:
+            return by_shape(data, root)
+
+    return by_either
+
+
+_cached = lru_cache(maxsize=256)(_converter)
+
+
+def _by_msgspec(type: Any) -> Converter:
+    def convert(data: bytes, root: str) -> Any:
+        value = _codec.decode(data, root=root)
+        try:
+            return msgspec.convert(value, type)
         except msgspec.ValidationError as error:
             message, path = _split(str(error), root)
             raise InvalidValueError(f"{path}: {message}", path=path) from error
 
-    return from_msgspec
+    return convert
 
 
-def _dec_hook(type: type, value: Any) -> Any:
+def _is_known_to_msgspec(type: Any) -> bool:
+    try:
+        msgspec.json.Decoder(type)
+    except (TypeError, NameError):
+        return False
+    return True
+
+
+def _make_int64(type: Any, value: Any) -> Any:
     if type is ConvexInt64 and isinstance(value, int):
         return ConvexInt64(value)
     raise TypeError(f"{type.__name__} can't be made from {value!r}")
@@ -51,26 +112,3 @@ def _split(text: str, root: str) -> tuple[str, str]:
     """msgspec's message and the path in it, which it writes as `$.items[0]`."""
     match = re.fullmatch(r"(.*) - at `\$(.*)`", text, re.DOTALL)
     return (match[1], root + match[2]) if match else (text, root)
-
-
-def _has_pydantic_model(type: Any) -> bool:
-    return hasattr(type, "__pydantic_core_schema__") or any(
-        map(_has_pydantic_model, get_args(type))
-    )
-
-
-def _pydantic_converter(type: Any) -> _Convert:
-    import pydantic
-
-    adapter = pydantic.TypeAdapter(type)
-
-    def from_pydantic(value: Any, root: str) -> Any:
-        try:
-            return adapter.validate_python(value)
-        except pydantic.ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"]]
-            path = root + "".join(steps)
-            raise InvalidValueError(f"{path}: {first['msg']}", path=path) from error
-
-    return from_pydantic

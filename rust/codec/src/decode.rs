@@ -25,24 +25,27 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 ///         union of them. A float64 without a fraction, and an int64, do for `int`;
 ///         parts that the type leaves open (`Any`) get an `int` for both.
 ///     root: how errors name the value.
+///     ints: an int64 and a float64 without a fraction become plain `int`, from which msgspec can
+///         make either; of use without `type` alone.
 ///
 /// Raises:
+///     TypeError: no value could become a `type`.
 ///     InvalidValueError: it is no Convex value, or not what `type` says; `.path` tells where.
 #[pyfunction]
-#[pyo3(signature = (data, *, r#type = None, root = "value"))]
+#[pyo3(signature = (data, *, r#type = None, root = "value", ints = false))]
 pub fn decode<'py>(
     py: Python<'py>,
     data: &[u8],
     r#type: Option<Bound<'py, PyAny>>,
     root: &str,
+    ints: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    static CONVERT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let value = read(py, data, r#type.is_some()).map_err(|fail| fail.into_py(py, root))?;
+    static DECODE_AS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     match r#type {
-        None => Ok(value),
-        Some(kind) => CONVERT
-            .import(py, "convex_async.codec.typed", "convert")?
-            .call1((value, kind, root)),
+        None => read(py, data, ints).map_err(|fail| fail.into_py(py, root)),
+        Some(kind) => DECODE_AS
+            .import(py, "convex_async.codec.typed", "decode_as")?
+            .call1((PyBytes::new(py, data), kind, root)),
     }
 }
 
