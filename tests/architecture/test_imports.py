@@ -219,7 +219,10 @@ def test_only_the_codec_and_frames_import_the_extension() -> None:
         for path in modules()
         if "convex_async._codec" in imports(ast.parse(path.read_text()))
     }
-    assert importers <= {"codec.diff", "codec.shared", "codec.values", "protocol.frames"}
+    assert importers <= {
+        *("codec.diff", "codec.shared", "codec.typed", "codec.values"),
+        "protocol.frames",
+    }
 
 
 def test_importing_the_package_imports_no_aiohttp_and_starts_nothing() -> None:
