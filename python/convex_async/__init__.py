@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from convex_async.client.convex_client import ConvexClient
     from convex_async.client.optimistic import OptimisticLocalStore
     from convex_async.client.subscription import Subscription
-    from convex_async.client.updates import Change, Result
     from convex_async.client_base.pagination import Page, Paginator
     from convex_async.connection.state import ClientState
     from convex_async.errors import (
@@ -39,13 +38,14 @@ if TYPE_CHECKING:
     from convex_async.http.convex_http_client import ConvexHttpClient
     from convex_async.outbox.file import OutboxEntry
     from convex_async.outbox.outbox import Outbox
+    from convex_async.reactive.subscribe_all import ConsistentView
+    from convex_async.reactive.updates import Change, Result
     from convex_async.values import ConvexInt64, ConvexMap, ConvexSet, ConvexValue
 
 _NAMES = {
     "client.convex_client": ["ConvexClient"],
     "client.optimistic": ["OptimisticLocalStore"],
     "client.subscription": ["Subscription"],
-    "client.updates": ["Change", "Result"],
     "client_base.pagination": ["Page", "Paginator"],
     "connection.state": ["ClientState"],
     "errors": [
@@ -70,6 +70,8 @@ _NAMES = {
     "http.convex_http_client": ["ConvexHttpClient"],
     "outbox.file": ["OutboxEntry"],
     "outbox.outbox": ["Outbox"],
+    "reactive.subscribe_all": ["ConsistentView"],
+    "reactive.updates": ["Change", "Result"],
     "values": ["ConvexInt64", "ConvexMap", "ConvexSet", "ConvexValue"],
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
@@ -81,6 +83,7 @@ __all__ = [
     "ClientState",
     "CodecError",
     "ConnectionLostError",
+    "ConsistentView",
     "ConvexClient",
     "ConvexClientError",
     "ConvexError",

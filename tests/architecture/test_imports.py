@@ -18,8 +18,8 @@ PACKAGE = Path(convex_async.__file__).parent
 LADDER = """
 cli
 testing | sync
-reactive
-client | http | local
+client | local
+reactive | http
 connection
 client_base
 outbox | auth
@@ -158,9 +158,9 @@ def test_a_room_sees_only_what_is_below_it(path: Path) -> None:
         ("auth.tokens", "outbox.file"),
         ("local.store.store", "local.engine.engine"),
         ("local.jobs.crons", "local.server.app"),
-        ("local.engine.engine", "client.updates"),
-        ("client.updates", "local.deployment"),
-        ("client.updates", ""),
+        ("local.engine.engine", "reactive.updates"),
+        ("reactive.updates", "local.deployment"),
+        ("reactive.updates", ""),
     ],
 )
 def test_an_import_up_the_ladder_is_told(importer: str, imported: str) -> None:

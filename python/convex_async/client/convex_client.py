@@ -12,6 +12,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from convex_async.auth.tokens import Auth, TokenFetcher
+from convex_async.client.live_views import LiveViews
 from convex_async.client.optimistic import OptimisticUpdate, check, over_wire, same_value
 from convex_async.client.subscription import Subscription
 from convex_async.client_base.answers import value_or_raise
@@ -53,7 +54,7 @@ T = TypeVar("T")
 MAX_MESSAGE_SIZE = 64 * 2**20
 
 
-class ConvexClient(ClientBase):
+class ConvexClient(LiveViews, ClientBase):
     """A client of one deployment, for one event loop.
 
     The constructor does no I/O and needs no running loop; the socket opens at first use and

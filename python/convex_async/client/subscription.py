@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Generic, Self, TypeVar
 
-from convex_async.client.updates import Change, Result
 from convex_async.client_base.answers import function_error, value_or_raise
 from convex_async.codec.diff import ListDiffer
 from convex_async.codec.values import to_plain_json
@@ -15,6 +14,7 @@ from convex_async.errors import LocalProtocolError
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.query_set import Subscriber
 from convex_async.protocol.results import Failed, FunctionResult
+from convex_async.reactive.updates import Change, Result
 
 T = TypeVar("T")
 

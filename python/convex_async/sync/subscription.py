@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, Self, TypeVar
 
 from convex_async.client.subscription import Subscription
-from convex_async.client.updates import Change, Result
+from convex_async.reactive.updates import Change, Result
 from convex_async.sync.loop import LoopThread
 
 T = TypeVar("T")

@@ -8,57 +8,13 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Self
 
-from convex_async import codec
 from convex_async.client.convex_client import ConvexClient
 from convex_async.client.subscription import Subscription
-from convex_async.errors import ConvexClientError
-from convex_async.function_path import FunctionReference
+from convex_async.codec.values import encode_arguments
+from convex_async.function_path import FunctionPath, FunctionReference, canonical_path
+from convex_async.reactive.subscribe_all import state_of
+from convex_async.reactive.watcher import QuerySetWatcher
 from convex_async.sync.loop import LoopThread
-
-
-class QuerySetWatcher:
-    """Collects the states of a changing set of subscriptions; lives in the loop's thread."""
-
-    def __init__(self) -> None:
-        self._latest: dict[int, Any] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._changed = asyncio.Event()
-
-    def add(self, id: int, subscription: Subscription[Any]) -> None:
-        """Follow a subscription of our own to the same query, which costs no second query."""
-        self._latest[id] = None
-        self._tasks[id] = asyncio.create_task(self._follow(id, subscription))
-
-    def remove(self, id: int) -> None:
-        """The subscription is gone."""
-        if (task := self._tasks.pop(id, None)) is not None:
-            task.cancel()
-            del self._latest[id]
-
-    def close(self) -> None:
-        """Follow none any more."""
-        for id in list(self._tasks):
-            self.remove(id)
-
-    async def next(self) -> dict[int, Any]:
-        """The states together, once any is newer than the last time."""
-        await self._changed.wait()
-        # A transition's states reach all tasks in one turn of the loop: let each note its own.
-        await asyncio.sleep(0)
-        self._changed.clear()
-        return dict(self._latest)
-
-    async def _follow(self, id: int, subscription: Subscription[Any]) -> None:
-        async with subscription:
-            try:
-                async for result in subscription.results():
-                    self._note(id, result.value if result.error is None else result.error)
-            except ConvexClientError as error:
-                self._note(id, error)  # the client is closed, or its token refused
-
-    def _note(self, id: int, state: Any) -> None:
-        self._latest[id] = state
-        self._changed.set()
 
 
 class QuerySet:
@@ -67,8 +23,8 @@ class QuerySet:
     def __init__(self, client: ConvexClient) -> None:
         self._client = client
         self._ids = itertools.count()
-        self._members: dict[int, tuple[str | FunctionReference, Mapping[str, Any]]] = {}
-        self._watchers: weakref.WeakSet[QuerySetWatcher] = weakref.WeakSet()
+        self._members: dict[int, tuple[FunctionPath, bytes]] = {}
+        self._watchers: weakref.WeakSet[QuerySetWatcher[int]] = weakref.WeakSet()
 
     def subscribe(
         self, path: str | FunctionReference, args: Mapping[str, Any] | None, type: Any
@@ -76,10 +32,9 @@ class QuerySet:
         """A new member of the set, with its id."""
         subscription = self._client.subscribe(path, args, type=type)
         id = next(self._ids)
-        # A copy that later changes to the caller's objects do not reach.
-        self._members[id] = path, codec.decode(codec.encode_arguments(args))
+        self._members[id] = canonical_path(path), encode_arguments(args)
         for watcher in self._watchers:
-            watcher.add(id, self._client.subscribe(*self._members[id]))
+            watcher.add(id, *self._members[id])
         return id, subscription
 
     def leave(self, id: int) -> None:
@@ -88,11 +43,11 @@ class QuerySet:
         for watcher in self._watchers:
             watcher.remove(id)
 
-    def watch(self) -> QuerySetWatcher:
+    def watch(self) -> QuerySetWatcher[int]:
         """Begin to watch all members, present and future."""
-        watcher = QuerySetWatcher()
+        watcher = self._client._watcher()
         for id, member in self._members.items():
-            watcher.add(id, self._client.subscribe(*member))
+            watcher.add(id, *member)
         self._watchers.add(watcher)
         return watcher
 
@@ -104,21 +59,25 @@ class QuerySetSubscription:
     with, or to None while it loads. Subscriptions made or left later are included or left out.
     """
 
-    def __init__(self, thread: LoopThread, watcher: QuerySetWatcher) -> None:
+    def __init__(self, thread: LoopThread, watcher: QuerySetWatcher[int]) -> None:
         self._thread = thread
         self._watcher = watcher
-        # The watcher's tasks keep it alive; they end when nobody iterates any more.
+        # The client's core keeps it alive as a subscriber; it leaves when nobody iterates any more.
         weakref.finalize(self, thread.post, watcher.close).atexit = False
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> dict[int, Any]:
-        return self._thread.run(self._watcher.next)
+        return self._thread.run(self._next)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> dict[int, Any]:
         """The next view for the caller's own event loop, which is not blocked."""
-        return await asyncio.wrap_future(self._thread.submit(self._watcher.next))
+        return await asyncio.wrap_future(self._thread.submit(self._next))
+
+    async def _next(self) -> dict[int, Any]:
+        await self._watcher.changed()
+        return {id: state_of(member) for id, member in self._watcher.members.items()}

@@ -1,0 +1,1 @@
+"""Several live queries as one thing: consistent views, live pages, workers."""
