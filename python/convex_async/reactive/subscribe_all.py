@@ -36,7 +36,8 @@ def parts_of(spec: QuerySpec) -> tuple[FunctionPath, bytes, Any]:
         return canonical_path(spec), b"{}", None
     if not 1 <= len(spec) <= 3:
         raise TypeError(f"a query is a path, (path, args) or (path, args, type), not {spec!r}")
-    path, args, type = (*spec, None, None)[:3]
+    given: tuple[Any, ...] = (*spec, None, None)
+    path, args, type = given[:3]
     return canonical_path(path), encode_arguments(args), type
 
 
