@@ -58,7 +58,7 @@ async def wired(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wired]:
         wires.append(Wire())
         return wires[-1]
 
-    def driver(core: ClientProtocol, _connect: object, **options: Any) -> Driver:
+    def driver(core: ClientProtocol[Any], _connect: object, **options: Any) -> Driver:
         return Driver(core, connect, **options)
 
     monkeypatch.setattr("convex_async.client.convex_client.Driver", driver)

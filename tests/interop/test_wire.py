@@ -44,9 +44,9 @@ def conversation() -> list[ClientMessage]:
     """Every kind of message that a client sends in its life."""
     path, args = canonical_path("messages:list"), encode_arguments({"n": 1, "b": b"x", "text": "é"})
     sent: list[ClientMessage] = []
-    core = ClientProtocol(session_id="5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11")
-    subscriber, _ = core.subscribe(path, args)
-    other, _ = core.subscribe(canonical_path("a/b.js:c"), b"{}")
+    core = ClientProtocol[None](session_id="5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11")
+    subscriber, _ = core.subscribe(path, args, None)
+    other, _ = core.subscribe(canonical_path("a/b.js:c"), b"{}", None)
     core.connected(now=0)
     sent += core.messages_to_send()
     server = Server()

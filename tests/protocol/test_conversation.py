@@ -104,7 +104,7 @@ class Conversation(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.core = ClientProtocol(session_id=SESSION)
+        self.core = ClientProtocol[Mailbox](session_id=SESSION)
         self.deployment = Deployment()
         self.now = 0.0
         self.server: ServerProtocol[Any] | None = None
@@ -112,7 +112,7 @@ class Conversation(RuleBasedStateMachine):
         self.to_client: deque[ServerMessage] = deque()
         self.late_answers: list[ServerMessage] = []
         self.work: deque[Work[Any]] = deque()
-        self.live: list[Subscriber] = []
+        self.live: list[Subscriber[Mailbox]] = []
         self.waiting: dict[RequestId, tuple[str, int]] = {}
         self.made_as: dict[int, object] = {}
         self.settled: Counter[int] = Counter()
@@ -272,10 +272,9 @@ class Conversation(RuleBasedStateMachine):
                 case _:
                     pass
 
-    def show(self, subscriber: Subscriber, result: Any, ts: int) -> None:
+    def show(self, subscriber: Subscriber[Mailbox], result: Any, ts: int) -> None:
         assert subscriber in self.live, "shown after it left"
         mailbox = subscriber.mailbox
-        assert isinstance(mailbox, Mailbox)
         if mailbox.shown:
             last_ts, last_value = mailbox.shown[-1]
             assert ts >= last_ts, "time went back"
@@ -311,7 +310,6 @@ class Conversation(RuleBasedStateMachine):
         assert self.waiting == {}
         for subscriber in self.live:
             mailbox = subscriber.mailbox
-            assert isinstance(mailbox, Mailbox)
             now = self.deployment.get(mailbox.counter, USERS[self.user].value)
             assert mailbox.shown[-1][1] == now
         for subscriber in self.live:

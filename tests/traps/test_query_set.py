@@ -36,13 +36,13 @@ def test_trap_04_journals_are_sent_again(session: Session) -> None:
 
 def test_trap_05_what_changed_offline_is_one_message_from_version_zero(session: Session) -> None:
     """A new socket gets the live subscriptions as one message, not the changes meanwhile."""
-    first, _ = session.core.subscribe(PATH, b"{}")
+    first, _ = session.core.subscribe(PATH, b"{}", None)
     session.connect()
     session.drop()
     session.core.unsubscribe(first, now=session.now)
-    brief, _ = session.core.subscribe(PATH, b'{"n":1}')
+    brief, _ = session.core.subscribe(PATH, b'{"n":1}', None)
     session.core.unsubscribe(brief, now=session.now)
-    session.core.subscribe(OTHER, b"{}")
+    session.core.subscribe(OTHER, b"{}", None)
     message = modification(session.connect())
     assert (message.base_version, message.new_version) == (0, 1)
     assert [getattr(m, "udf_path", m) for m in message.modifications] == [OTHER]
@@ -64,7 +64,7 @@ def test_trap_06_a_removed_query_may_still_be_told_of(session: Session) -> None:
 
 def test_trap_07_a_query_id_is_never_used_again(session: Session) -> None:
     """The same query, wanted again, is a new one with a higher id, after its Remove."""
-    first, _ = session.core.subscribe(PATH, b"{}")
+    first, _ = session.core.subscribe(PATH, b"{}", None)
     session.connect()
     session.core.unsubscribe(first, now=session.now)
     session.subscribe()

@@ -107,7 +107,7 @@ class ConvexClient(LiveViews, ClientBase):
         self._compress = compress
         self._sessions = SessionHolder(session)
         self._outbox = None if outbox is None else Outbox(outbox, self.url)
-        self._core = ClientProtocol(
+        self._core = ClientProtocol[Mailbox](
             session_id=str(uuid.uuid4()), inactivity_timeout=inactivity_timeout, same=same_value
         )
         self._driver: Driver | None = None

@@ -45,9 +45,9 @@ class Subscription(Generic[T]):
     def __init__(
         self,
         path: FunctionPath,
-        subscriber: Subscriber,
+        subscriber: Subscriber[Mailbox],
         mailbox: Mailbox,
-        leave: Callable[[Subscriber], None],
+        leave: Callable[[Subscriber[Mailbox]], None],
         *,
         type: type[T] | None = None,
     ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from convex_async.auth.credentials import user_of
+from convex_async.connection.mailbox import Mailbox
 from convex_async.errors import (
     AuthError,
     ClientClosedError,
@@ -34,7 +35,7 @@ class Calls:
     """
 
     def __init__(
-        self, core: ClientProtocol, loop: asyncio.AbstractEventLoop, outbox: Outbox | None
+        self, core: ClientProtocol[Mailbox], loop: asyncio.AbstractEventLoop, outbox: Outbox | None
     ) -> None:
         self._core = core
         self._loop = loop

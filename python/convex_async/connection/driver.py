@@ -74,7 +74,7 @@ class Driver:
 
     def __init__(
         self,
-        core: ClientProtocol,
+        core: ClientProtocol[Mailbox],
         connect: Connector,
         *,
         connect_timeout: float,
@@ -137,7 +137,7 @@ class Driver:
         *,
         fresh: bool = False,
         linger: float = 0.0,
-    ) -> Subscriber:
+    ) -> Subscriber[Mailbox]:
         """Begin, or share, a query; what is known of it is in the mailbox at once."""
         subscriber, result = self.core.subscribe(path, args, mailbox, fresh=fresh, linger=linger)
         if result is not None:
@@ -147,12 +147,12 @@ class Driver:
         self.wake()
         return subscriber
 
-    def unsubscribe(self, subscriber: Subscriber) -> None:
+    def unsubscribe(self, subscriber: Subscriber[Mailbox]) -> None:
         """Leave a query soon; from any thread, also while the garbage collector runs."""
         with contextlib.suppress(RuntimeError):  # the loop is closed, and the socket with it
             self._loop.call_soon_threadsafe(self.unsubscribe_now, subscriber)
 
-    def unsubscribe_now(self, subscriber: Subscriber) -> None:
+    def unsubscribe_now(self, subscriber: Subscriber[Mailbox]) -> None:
         """Leave a query; in the loop's own thread only."""
         self.core.unsubscribe(subscriber, now=self._clock())
         self._arm()
@@ -462,7 +462,7 @@ class Driver:
         for event in self.core.events():
             self._handle(event)
 
-    def _handle(self, event: ClientEvent) -> None:
+    def _handle(self, event: ClientEvent[Mailbox]) -> None:
         match event:
             case ResultsChanged():
                 for subscriber, result in event.deliveries:
@@ -518,7 +518,7 @@ class Driver:
                 notify()
 
     @staticmethod
-    def _mailbox(subscriber: Subscriber) -> Mailbox:
+    def _mailbox(subscriber: Subscriber[Mailbox]) -> Mailbox:
         mailbox = subscriber.mailbox
         assert isinstance(mailbox, Mailbox)
         return mailbox

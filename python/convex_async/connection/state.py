@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias, assert_never
 from msgspec import Struct
 
 from convex_async.connection.driver import Driver
+from convex_async.connection.mailbox import Mailbox
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.connection import Closing, Halted, Offline, Online
 from convex_async.protocol.client.identity import (
@@ -55,7 +56,7 @@ class ClientState(Struct, frozen=True):
         return self.phase in ("stopped", "closed")
 
 
-def state_of(core: ClientProtocol, driver: Driver | None, *, closed: bool) -> ClientState:
+def state_of(core: ClientProtocol[Mailbox], driver: Driver | None, *, closed: bool) -> ClientState:
     """The state right now."""
     return ClientState(
         phase="closed" if closed else _phase(core, driver),
@@ -68,7 +69,7 @@ def state_of(core: ClientProtocol, driver: Driver | None, *, closed: bool) -> Cl
     )
 
 
-def _phase(core: ClientProtocol, driver: Driver | None) -> Phase:
+def _phase(core: ClientProtocol[Mailbox], driver: Driver | None) -> Phase:
     if driver is None:
         return "idle"
     match core.connection:

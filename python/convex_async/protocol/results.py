@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import msgspec
 from msgspec import Raw, Struct
 
-from convex_async.protocol.messages import ABSENT
+from convex_async.protocol.messages import ABSENT, ActionResponse, MutationResponse
 
 
 class Succeeded(Struct, frozen=True, gc=False):
@@ -56,6 +57,18 @@ class Lost(Struct, frozen=True):
 
 
 Answer: TypeAlias = FunctionResult | Lost
+
+
+def result_of(response: MutationResponse | ActionResponse) -> FunctionResult:
+    """What a mutation or action gave.
+
+    Raises:
+        msgspec.DecodeError: it failed, and its result is no text.
+    """
+    if response.success:
+        return Succeeded(bytes(response.result), response.log_lines)
+    text, request_id = split_request_id(msgspec.json.decode(response.result, type=str))
+    return Failed(text, present(response.error_data), response.log_lines, request_id)
 
 
 _REQUEST_ID = re.compile(r"\[Request ID: ([0-9a-f]+)\] ?")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec import Raw
 
@@ -58,7 +60,7 @@ class Session:
     """A client core with a socket that is always up to date, and a clock."""
 
     def __init__(self) -> None:
-        self.core = ClientProtocol(session_id="5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11")
+        self.core = ClientProtocol[Any](session_id="5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11")
         self.server = Server()
         self.now = 100.0
 
@@ -67,11 +69,11 @@ class Session:
         self.core.connected(now=self.now)
         return self.core.messages_to_send()
 
-    def drop(self, reason: str = "closed with code 1006") -> list[ClientEvent]:
+    def drop(self, reason: str = "closed with code 1006") -> list[ClientEvent[Any]]:
         self.core.disconnected(reason, now=self.now, jitter=0.5)
         return self.core.events()
 
-    def receive(self, *messages: object) -> list[ClientEvent]:
+    def receive(self, *messages: object) -> list[ClientEvent[Any]]:
         for message in messages:
             self.core.received(message, now=self.now)  # type: ignore[arg-type]
         return self.core.events()
@@ -85,7 +87,7 @@ def session() -> Session:
     return Session()
 
 
-def seen(events: list[ClientEvent]) -> list[tuple[object, object]]:
+def seen(events: list[ClientEvent[Any]]) -> list[tuple[object, object]]:
     """What subscribers were shown: mailbox and value, or failure text."""
     return [
         (subscriber.mailbox, getattr(result, "value", None) or getattr(result, "message", None))
@@ -95,7 +97,7 @@ def seen(events: list[ClientEvent]) -> list[tuple[object, object]]:
     ]
 
 
-def settled(events: list[ClientEvent]) -> dict[int, object]:
+def settled(events: list[ClientEvent[Any]]) -> dict[int, object]:
     return {e.request_id: e.answer for e in events if isinstance(e, RequestSettled)}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -156,7 +158,7 @@ def test_what_raises_later_is_told_and_dropped_and_its_mutation_goes_on(session:
     assert not failures(session.receive(session.server.transition(updated(0, b'["c"]'), ts=5)))
 
 
-def failures(events: list[ClientEvent]) -> list[ClientEvent]:
+def failures(events: list[ClientEvent[Any]]) -> list[ClientEvent[Any]]:
     return [event for event in events if isinstance(event, OptimisticUpdateFailed)]
 
 
@@ -198,7 +200,7 @@ def test_a_mutation_may_be_expected_without_a_socket() -> None:
     session.subscribe(mailbox="list")
     mutate(session, lambda overlay: overlay.set(PATH, ARGS, b'["b"]'))
     assert shown(session) == [b'["b"]']
-    assert session.core.subscribe(PATH, ARGS)[1] is not None  # who comes later sees it too
+    assert session.core.subscribe(PATH, ARGS, None)[1] is not None  # who comes later sees it too
     subscriber, result = session.core.subscribe(PATH, ARGS, "fresh", fresh=True)
     assert result is None
     assert subscriber.needs_fresh
@@ -210,7 +212,7 @@ def test_what_was_expected_of_a_loading_query_is_not_shown_to_who_comes_after_it
     request_id = mutate(session, lambda overlay: overlay.set(PATH, ARGS, b'["b"]'))
     session.core.withdraw(session.core.pending_requests[0][0])
     assert request_id not in dict(session.core.pending_requests)
-    assert session.core.subscribe(PATH, ARGS)[1] is None
+    assert session.core.subscribe(PATH, ARGS, None)[1] is None
 
 
 def test_a_failed_query_may_be_covered_and_is_seen_again(session: Session) -> None:
@@ -228,8 +230,8 @@ def test_a_failed_query_may_be_covered_and_is_seen_again(session: Session) -> No
 
 
 def test_all_queries_of_a_function_are_found_and_no_others(session: Session) -> None:
-    session.core.subscribe(PATH, b'{"n":1}')
-    session.core.subscribe(OTHER, ARGS)
+    session.core.subscribe(PATH, b'{"n":1}', None)
+    session.core.subscribe(OTHER, ARGS, None)
     found: list[object] = []
     mutate(session, lambda overlay: found.extend(overlay.all(PATH)))
     assert found == [(ARGS, b'["a"]'), (b'{"n":1}', None)]

@@ -1,5 +1,7 @@
 """Queries, their subscribers, and the one message that a tick's intents make."""
 
+from typing import Any
+
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.query_set import QuerySet, Subscriber
 from convex_async.protocol.messages import Add, Remove
@@ -8,12 +10,12 @@ from convex_async.protocol.results import Failed, Succeeded
 A, B = FunctionPath("a:list"), FunctionPath("b:list")
 
 
-def subscribe(queries: QuerySet, path: FunctionPath, linger: float = 0.0) -> Subscriber:
+def subscribe(queries: QuerySet[Any], path: FunctionPath, linger: float = 0.0) -> Subscriber[Any]:
     return queries.subscribe(path, b"{}", None, linger)
 
 
 def test_a_thousand_intents_are_one_message() -> None:
-    queries = QuerySet()
+    queries = QuerySet[Any]()
     for i in range(1000):
         queries.subscribe(A, b'{"i":%d}' % i, None, 0.0)
     message = queries.drain()
@@ -24,7 +26,7 @@ def test_a_thousand_intents_are_one_message() -> None:
 
 
 def test_equal_queries_are_one_until_the_last_subscriber_leaves() -> None:
-    queries = QuerySet()
+    queries = QuerySet[Any]()
     one, other = subscribe(queries, A), subscribe(queries, A)
     assert one.query is other.query
     queries.drain()
@@ -38,13 +40,13 @@ def test_equal_queries_are_one_until_the_last_subscriber_leaves() -> None:
 
 
 def test_a_query_that_was_never_sent_leaves_without_a_message() -> None:
-    queries = QuerySet()
+    queries = QuerySet[Any]()
     queries.unsubscribe(subscribe(queries, A), now=0)
     assert not queries.wants_to_send
 
 
 def test_ids_are_never_used_again() -> None:
-    queries = QuerySet()
+    queries = QuerySet[Any]()
     first = subscribe(queries, A)
     queries.unsubscribe(first, now=0)
     again = subscribe(queries, A)
@@ -52,8 +54,8 @@ def test_ids_are_never_used_again() -> None:
 
 
 def test_a_new_socket_gets_the_whole_set_with_journals_even_if_empty() -> None:
-    queries = QuerySet()
-    empty = QuerySet()
+    queries = QuerySet[Any]()
+    empty = QuerySet[Any]()
     empty.restart()
     message = empty.drain()
     assert message is not None
@@ -73,7 +75,7 @@ def test_a_new_socket_gets_the_whole_set_with_journals_even_if_empty() -> None:
 
 
 def test_a_lingering_query_stays_until_its_time_or_the_next_subscriber() -> None:
-    queries = QuerySet()
+    queries = QuerySet[Any]()
     subscriber = subscribe(queries, A, linger=5)
     queries.drain()
     queries.unsubscribe(subscriber, now=10)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Generic, TypeAlias
 
 from msgspec import Struct
 
 from convex_async.errors import Outcome
 from convex_async.function_path import FunctionPath
-from convex_async.protocol.client.query_set import Subscriber
+from convex_async.protocol.client.query_set import Mailbox, Subscriber
 from convex_async.protocol.client.requests import RequestId
 from convex_async.protocol.results import Answer, FunctionResult
 
 
-class ResultsChanged(Struct, frozen=True):
+class ResultsChanged(Struct, Generic[Mailbox], frozen=True):
     """Query results that became visible together.
 
     Attributes:
@@ -23,7 +23,7 @@ class ResultsChanged(Struct, frozen=True):
     """
 
     ts: int
-    deliveries: list[tuple[Subscriber, FunctionResult]]
+    deliveries: list[tuple[Subscriber[Mailbox], FunctionResult]]
 
 
 class RequestSettled(Struct, frozen=True):
@@ -90,7 +90,7 @@ class Stopped(Struct, frozen=True):
 
 
 ClientEvent: TypeAlias = (
-    ResultsChanged
+    ResultsChanged[Mailbox]
     | RequestSettled
     | FunctionLogged
     | OptimisticUpdateFailed

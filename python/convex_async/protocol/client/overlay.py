@@ -10,7 +10,7 @@ Source: convex-js src/browser/sync/optimistic_updates_impl.ts.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.query_set import Query, QuerySet, QueryToken
@@ -33,13 +33,13 @@ class Overlay:
             request id of each, and what it raised.
     """
 
-    def __init__(self, query_set: QuerySet, failures: list[tuple[int, Exception]]) -> None:
+    def __init__(self, query_set: QuerySet[Any], failures: list[tuple[int, Exception]]) -> None:
         self._failures = failures
         self._query_set = query_set
         self._updates: dict[int, OptimisticUpdate] = {}
         self._values: dict[QueryToken, ExpectedValue] = {}
 
-    def over(self, query: Query) -> FunctionResult | None:
+    def over(self, query: Query[Any]) -> FunctionResult | None:
         """What subscribers of the query are to see; None while it is loading."""
         return self._values.get((query.path, query.args), query.result)
 
@@ -62,7 +62,7 @@ class Overlay:
 
     # For the core
 
-    def add(self, request_id: int, update: OptimisticUpdate) -> list[Query]:
+    def add(self, request_id: int, update: OptimisticUpdate) -> list[Query[Any]]:
         """Run an update for the first time; if it raises, nothing has happened.
 
         Returns:
@@ -77,13 +77,15 @@ class Overlay:
         self._updates[request_id] = update
         return self._touched(before)
 
-    def drop(self, request_ids: Collection[int]) -> list[Query]:
+    def drop(self, request_ids: Collection[int]) -> list[Query[Any]]:
         """These requests are over: the queries that their updates may have changed."""
         if self._updates.keys().isdisjoint(request_ids):
             return []
         return self.replay((), without=request_ids)
 
-    def replay(self, touched: Iterable[Query], *, without: Collection[int]) -> list[Query]:
+    def replay(
+        self, touched: Iterable[Query[Any]], *, without: Collection[int]
+    ) -> list[Query[Any]]:
         """Run the updates again, but for those of requests that are over.
 
         Args:
@@ -105,7 +107,7 @@ class Overlay:
                 self._failures.append((request_id, error))
         return list(dict.fromkeys([*touched, *self._touched(before)]))
 
-    def _touched(self, before: dict[QueryToken, ExpectedValue]) -> list[Query]:
+    def _touched(self, before: dict[QueryToken, ExpectedValue]) -> list[Query[Any]]:
         tokens = before.keys() | self._values.keys()
         queries = (self._query_set.find(path, args) for path, args in tokens)
         return [query for query in queries if query is not None]

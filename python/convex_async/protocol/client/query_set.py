@@ -8,7 +8,7 @@ tick travel in one ModifyQuerySet, and none survives a reconnect in a queue.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NewType, TypeAlias
+from typing import Generic, NewType, TypeAlias, TypeVar
 
 from msgspec import Raw
 
@@ -16,12 +16,15 @@ from convex_async.function_path import FunctionPath
 from convex_async.protocol.messages import Add, ModifyQuerySet, Remove
 from convex_async.protocol.results import FunctionResult
 
+Mailbox = TypeVar("Mailbox")
+"""Whatever the shell delivers to; the core only hands it back."""
+
 QueryId = NewType("QueryId", int)
 QueryToken: TypeAlias = tuple[FunctionPath, bytes]
 """What makes two subscriptions the same query: canonical path and canonical arguments."""
 
 
-class Query:
+class Query(Generic[Mailbox]):
     """One query of the query set.
 
     Attributes:
@@ -53,45 +56,45 @@ class Query:
         self.result: FunctionResult | None = None
         self.shown: FunctionResult | None = None
         self.fresh = False
-        self.subscribers: list[Subscriber] = []
+        self.subscribers: list[Subscriber[Mailbox]] = []
         self.linger = 0.0
         self.lingers_until: float | None = None
 
 
-class Subscriber:
+class Subscriber(Generic[Mailbox]):
     """One party interested in a query.
 
     Attributes:
-        mailbox: whatever the shell delivers to; the core never looks at it.
+        mailbox: whatever the shell delivers to.
         needs_fresh: nothing is delivered before the query's result is known to be of the
             present socket and the present identity.
     """
 
     __slots__ = ("mailbox", "needs_fresh", "query")
 
-    def __init__(self, query: Query, mailbox: object) -> None:
+    def __init__(self, query: Query[Mailbox], mailbox: Mailbox) -> None:
         self.query = query
         self.mailbox = mailbox
         self.needs_fresh = False
 
 
-class QuerySet:
+class QuerySet(Generic[Mailbox]):
     """The query set of one client over all its sockets."""
 
     def __init__(self) -> None:
-        self._queries: dict[QueryToken, Query] = {}
-        self._by_id: dict[int, Query] = {}
+        self._queries: dict[QueryToken, Query[Mailbox]] = {}
+        self._by_id: dict[int, Query[Mailbox]] = {}
         self._next_id = 0
         self._version = 0
         self._announced = True
-        self._to_add: dict[int, Query] = {}
+        self._to_add: dict[int, Query[Mailbox]] = {}
         self._to_remove: list[QueryId] = []
-        self._lingering: dict[QueryId, Query] = {}
+        self._lingering: dict[QueryId, Query[Mailbox]] = {}
 
     def __len__(self) -> int:
         return len(self._queries)
 
-    def __iter__(self) -> Iterator[Query]:
+    def __iter__(self) -> Iterator[Query[Mailbox]]:
         return iter(self._queries.values())
 
     @property
@@ -105,21 +108,21 @@ class QuerySet:
         deadlines = [q.lingers_until for q in self._lingering.values() if q.lingers_until]
         return min(deadlines, default=None)
 
-    def get(self, query_id: int) -> Query | None:
+    def get(self, query_id: int) -> Query[Mailbox] | None:
         """The query of this id, unless nobody wants it any more."""
         return self._by_id.get(query_id)
 
-    def find(self, path: FunctionPath, args: bytes) -> Query | None:
+    def find(self, path: FunctionPath, args: bytes) -> Query[Mailbox] | None:
         """The query of this path and these arguments, if somebody wants it."""
         return self._queries.get((path, args))
 
-    def was_sent(self, query: Query) -> bool:
+    def was_sent(self, query: Query[Mailbox]) -> bool:
         """Whether the deployment was told of the query on the present socket."""
         return query.query_id not in self._to_add
 
     def subscribe(
-        self, path: FunctionPath, args: bytes, mailbox: object, linger: float
-    ) -> Subscriber:
+        self, path: FunctionPath, args: bytes, mailbox: Mailbox, linger: float
+    ) -> Subscriber[Mailbox]:
         """A subscriber of the query, which is added if it is new."""
         query = self._queries.get((path, args))
         if query is None:
@@ -137,7 +140,7 @@ class QuerySet:
         query.subscribers.append(subscriber)
         return subscriber
 
-    def unsubscribe(self, subscriber: Subscriber, *, now: float) -> None:
+    def unsubscribe(self, subscriber: Subscriber[Mailbox], *, now: float) -> None:
         """Take the subscriber off its query; the last one takes the query along. Idempotent."""
         query = subscriber.query
         if subscriber not in query.subscribers:
@@ -157,7 +160,7 @@ class QuerySet:
             del self._lingering[query.query_id]
             self._remove(query)
 
-    def _remove(self, query: Query) -> None:
+    def _remove(self, query: Query[Mailbox]) -> None:
         del self._queries[query.path, query.args]
         del self._by_id[query.query_id]
         if self._to_add.pop(query.query_id, None) is None:

@@ -80,11 +80,13 @@ class RemoteState:
 
     Attributes:
         ts: the timestamp of the last transition of this client's life, ns since the epoch.
+        max_observed_ts: the highest timestamp that any message told.
     """
 
     def __init__(self) -> None:
         self._version = INITIAL
         self.ts = 0
+        self.max_observed_ts = 0
 
     @property
     def identity(self) -> int:
@@ -94,6 +96,11 @@ class RemoteState:
     def restart(self) -> None:
         """A new socket begins at version zero; `ts` stays, as time never goes back."""
         self._version = INITIAL
+
+    def observe(self, ts: int) -> None:
+        """A message told of this timestamp, ns since the epoch."""
+        if ts > self.max_observed_ts:
+            self.max_observed_ts = ts
 
     def move(self, start: Version, end: Version) -> None:
         """Go from one version to the next, or raise and stay.
@@ -112,6 +119,8 @@ class RemoteState:
                 f"a transition from {_spell(start)} back to {_spell(end)}, after ts {self.ts}"
             )
         self._version, self.ts = end, ts
+        if ts > self.max_observed_ts:
+            self.max_observed_ts = ts
 
 
 def _spell(version: Version) -> str:

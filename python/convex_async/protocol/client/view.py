@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import TypeAlias
+from typing import Generic, TypeAlias
 
 from convex_async.protocol.client.overlay import ExpectedValue, OptimisticUpdate, Overlay
-from convex_async.protocol.client.query_set import Query, QuerySet, Subscriber
+from convex_async.protocol.client.query_set import Mailbox, Query, QuerySet, Subscriber
 from convex_async.protocol.results import FunctionResult, Succeeded
 
-Delivery: TypeAlias = tuple[Subscriber, FunctionResult]
+Delivery: TypeAlias = tuple[Subscriber[Mailbox], FunctionResult]
 """Who is to see what."""
 
 
-class View:
+class View(Generic[Mailbox]):
     """Tells what is news, and for whom; equal states are none.
 
     Args:
@@ -24,14 +24,16 @@ class View:
         failures: see `Overlay`; whoever reads them clears them.
     """
 
-    def __init__(self, query_set: QuerySet, same: Callable[[bytes, bytes], bool]) -> None:
+    def __init__(self, query_set: QuerySet[Mailbox], same: Callable[[bytes, bytes], bool]) -> None:
         self.failures: list[tuple[int, Exception]] = []
         self._overlay = Overlay(query_set, self.failures)
         self._same = same
-        self._waiting: dict[Subscriber, None] = {}
+        self._waiting: dict[Subscriber[Mailbox], None] = {}
         self._has_expected = False  # so that who never expects anything pays nothing for it
 
-    def enter(self, subscriber: Subscriber, *, settled: bool, fresh: bool) -> FunctionResult | None:
+    def enter(
+        self, subscriber: Subscriber[Mailbox], *, settled: bool, fresh: bool
+    ) -> FunctionResult | None:
         """What a new subscriber may see at once; else it waits, see `release`.
 
         Args:
@@ -46,13 +48,13 @@ class View:
             self._waiting[subscriber] = None
         return None
 
-    def leave(self, subscriber: Subscriber) -> None:
+    def leave(self, subscriber: Subscriber[Mailbox]) -> None:
         """A subscriber has gone."""
         self._waiting.pop(subscriber, None)
 
-    def release(self) -> list[Delivery]:
+    def release(self) -> list[Delivery[Mailbox]]:
         """For those who wait for a result of this socket and user, where it is there."""
-        released: list[Delivery] = []
+        released: list[Delivery[Mailbox]] = []
         for subscriber in list(self._waiting):
             query = subscriber.query
             if query.shown is not None and query.fresh:
@@ -62,8 +64,8 @@ class View:
         return released
 
     def change(
-        self, queries: list[Query], *, settled: bool, over: Collection[int]
-    ) -> list[Delivery]:
+        self, queries: list[Query[Mailbox]], *, settled: bool, over: Collection[int]
+    ) -> list[Delivery[Mailbox]]:
         """A transition brought these queries results, and these requests to their end."""
         if self._has_expected:
             queries = self._overlay.replay(queries, without=over)
@@ -72,17 +74,17 @@ class View:
             news += self.release()
         return news
 
-    def expect(self, request_id: int, update: OptimisticUpdate) -> list[Delivery]:
+    def expect(self, request_id: int, update: OptimisticUpdate) -> list[Delivery[Mailbox]]:
         """A mutation was queued; if its update raises, nothing has happened."""
         self._has_expected = True
         return self._show(self._overlay.add(request_id, update))
 
-    def forget(self, request_ids: Collection[int]) -> list[Delivery]:
+    def forget(self, request_ids: Collection[int]) -> list[Delivery[Mailbox]]:
         """These requests are over, or nobody expects anything of them any more."""
         return self._show(self._overlay.drop(request_ids)) if self._has_expected else []
 
-    def _show(self, queries: Iterable[Query]) -> list[Delivery]:
-        news: list[Delivery] = []
+    def _show(self, queries: Iterable[Query[Mailbox]]) -> list[Delivery[Mailbox]]:
+        news: list[Delivery[Mailbox]] = []
         for query in queries:
             before = query.shown
             state = self._overlay.over(query) if self._has_expected else query.result
