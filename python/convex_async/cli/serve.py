@@ -12,29 +12,58 @@ from pathlib import Path
 
 import click
 
-from convex_async.local import Functions, LocalDeployment
+from convex_async.local import Functions, LoadError, LocalDeployment
 
 
 @click.command()
-@click.argument("functions", metavar="MODULE:FUNCTIONS")
+@click.argument("functions", metavar="FOLDER|MODULE:FUNCTIONS")
 @click.option("--path", type=click.Path(path_type=Path), help="Keep the data in this SQLite file.")
 @click.option("--port", default=3210, show_default=True, help="The port; 0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address.")
 @click.option("--reload", is_flag=True, help="Start again when Python files here change.")
 @click.option("--redact", is_flag=True, help="Hide errors and logs, as production does.")
+@click.option(
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Environment variables of functions in TypeScript.",
+)
 def command(
-    functions: str, path: Path | None, port: int, host: str, reload: bool, redact: bool
+    functions: str,
+    path: Path | None,
+    port: int,
+    host: str,
+    reload: bool,
+    redact: bool,
+    env_file: Path | None,
 ) -> None:
-    """Serve the Functions object of a Python module, such as `app.backend:functions`."""
-    if reload:
+    """Serve a folder of TypeScript, such as `./convex`, or the Functions object of a Python
+    module, such as `app.backend:functions`."""
+    is_folder = Path(functions).is_dir()
+    if reload and not is_folder:
         _serve_again_and_again()
         return
-    found = _load(functions)
-    deployment = LocalDeployment(found, path, host=host, port=port, redact=redact)
+    if is_folder:
+        env = {} if env_file is None else _read_env(env_file)
+        options = {"host": host, "port": port, "redact": redact}
+        deployment = LocalDeployment.from_folder(functions, env=env, path=path, **options)
+    else:
+        deployment = LocalDeployment(_load(functions), path, host=host, port=port, redact=redact)
     try:
-        asyncio.run(_serve(deployment, found))
+        asyncio.run(_serve(deployment))
+    except LoadError as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"can't listen on {host}:{port}: {error}") from None
+
+
+def _read_env(path: Path) -> dict[str, str]:
+    try:
+        from dotenv import dotenv_values
+    except ImportError:
+        raise click.ClickException(
+            "--env-file needs an extra: pip install 'convex-async[dotenv]'"
+        ) from None
+    return {name: value or "" for name, value in dotenv_values(path).items()}
 
 
 def _serve_again_and_again() -> None:
@@ -68,16 +97,19 @@ def _load(name: str) -> Functions:
     return found
 
 
-async def _serve(deployment: LocalDeployment, functions: Functions) -> None:
+async def _serve(deployment: LocalDeployment) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
             loop.add_signal_handler(name, stop.set)
     async with deployment:
+        functions = deployment.functions
         click.echo(f"Serving {len(functions)} functions at {deployment.url}")
+        if deployment.has_routes:
+            click.echo(f"HTTP actions: {deployment.site_url}")
         click.echo(f"Admin key: {deployment.admin_key}")
-        for cron in functions.crons.all.values():
+        for cron in deployment.crons:
             click.echo(f"Cron {cron.name}: {cron.path}, {cron.schedule}")
         sys.stdout.flush()
         await stop.wait()

@@ -7,11 +7,13 @@ from convex_async.local.definitions.validators import v
 from convex_async.local.deployment import LocalDeployment
 from convex_async.local.server.faults import Faults
 from convex_async.local.store.index_key import UNDEFINED
+from convex_async.local.typescript.toolchain import LoadError
 
 __all__ = [
     "UNDEFINED",
     "Faults",
     "Functions",
+    "LoadError",
     "LocalDeployment",
     "Request",
     "Response",

@@ -16,14 +16,18 @@ from convex_async.errors import ConvexError, FunctionError
 from convex_async.function_path import FunctionReference, canonical_path
 from convex_async.local.auth.identity import Caller
 from convex_async.local.auth.tokens import Tokens
-from convex_async.local.definitions.functions import Functions
+from convex_async.local.definitions.crons import Cron
+from convex_async.local.definitions.functions import Declaration, Functions
 from convex_async.local.engine.engine import Engine
 from convex_async.local.engine.python_functions import PythonFunctions
+from convex_async.local.engine.runtime import Runtime
 from convex_async.local.jobs.jobs import Jobs
 from convex_async.local.server.app import make_app, make_site
 from convex_async.local.server.draining import OpenRequests
 from convex_async.local.server.faults import Faults
 from convex_async.local.transactions.outcome import Failure
+from convex_async.local.typescript.environment import Environment
+from convex_async.local.typescript.runtime import TypeScriptFunctions
 from convex_async.protocol.results import split_request_id
 from convex_async.transport.receive_buffers import keep_receive_buffers
 
@@ -53,6 +57,7 @@ class LocalDeployment:
 
     Attributes:
         faults: switches that make it misbehave.
+        env: the environment variables of functions in TypeScript, from their next run on.
     """
 
     def __init__(
@@ -79,6 +84,36 @@ class LocalDeployment:
         self._requests = OpenRequests()
         self._site_port = 0
         self._stack = AsyncExitStack()
+        self._folder: Path | None = None
+        self.env = Environment()
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: str | os.PathLike[str] = "convex",
+        *,
+        functions: Functions | None = None,
+        env: Mapping[str, str] | None = None,
+        path: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> Self:
+        """A deployment of a folder of TypeScript, as `npx convex dev` would deploy it.
+
+        Starting it raises `LoadError` if the folder can't be bundled or loaded, with file and
+        line where that is known; it needs Node 20 or newer, or the extra `[typescript]`, and an
+        installed npm `convex`.
+
+        Args:
+            folder: with the functions, and perhaps `schema`, `crons`, `http` and `auth.config`.
+            functions: Python functions beside them, under other paths.
+            env: the environment variables that the functions see; `env` of the deployment.
+            path: a SQLite file that keeps its data; None keeps everything in memory.
+            options: further ones of `LocalDeployment`.
+        """
+        deployment = cls(functions or Functions(), path, **options)
+        deployment._folder = Path(folder)
+        deployment.env.update(env or {})
+        return deployment
 
     def __repr__(self) -> str:
         return f"<LocalDeployment {self.url if self._runner else 'not started'}>"
@@ -96,6 +131,22 @@ class LocalDeployment:
         if self._runner is None:
             raise RuntimeError(NOT_RUNNING)
         return f"http://{self._host}:{self._site_port}"
+
+    @property
+    def functions(self) -> list[Declaration]:
+        """All functions that it runs, HTTP actions excepted."""
+        found = [d for runtime in self._running().runtimes.all for d in runtime.declarations()]
+        return sorted(found, key=lambda declaration: declaration.path)
+
+    @property
+    def crons(self) -> list[Cron]:
+        """What runs again and again."""
+        return list(self._running().runtimes.crons.values())
+
+    @property
+    def has_routes(self) -> bool:
+        """Whether there is an HTTP action."""
+        return any(list(runtime.routes()) for runtime in self._running().runtimes.all)
 
     @property
     def admin_key(self) -> str:
@@ -146,8 +197,15 @@ class LocalDeployment:
             OSError: the port is taken, or the file can't be opened.
         """
         keep_receive_buffers()
-        engine = Engine(PythonFunctions(self._functions), path=self._path, redact=self._redact)
         async with AsyncExitStack() as stack:
+            runtimes: list[Runtime] = [PythonFunctions(self._functions)]
+            if self._folder is not None:
+                loaded = await TypeScriptFunctions.load(self._folder, self.env)
+                stack.push_async_callback(loaded.close)
+                self._tokens.trust(loaded.auth)
+                self.env.on_change = loaded.set_env
+                runtimes.append(loaded)
+            engine = Engine(*runtimes, path=self._path, redact=self._redact)
             stack.push_async_callback(engine.close)
             jobs = Jobs(engine)
             stack.push_async_callback(jobs.close)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import time
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -48,6 +49,24 @@ class Tokens:
             issuer: OpenIdIssuer(issuer, keys) if isinstance(keys, str) else keys
             for issuer, keys in issuers.items()
         }
+
+    def trust(self, providers: Iterable[Mapping[str, Any]]) -> None:
+        """Trust the providers of an `auth.config` beside the issuers that are trusted already.
+
+        Raises:
+            ValueError: a provider is none.
+        """
+        for provider in providers:
+            if provider.get("type") == "customJwt":
+                self._issuers[provider["issuer"]] = {
+                    **_read_jwks(provider["jwks"]),
+                    "applicationID": provider.get("applicationID"),
+                }
+            else:
+                domain = str(provider["domain"])
+                if "://" not in domain:
+                    domain = f"https://{domain}"
+                self._issuers[domain] = OpenIdIssuer(domain, provider["applicationID"])
 
     @cached_property
     def _key(self) -> EllipticCurvePrivateKey:
@@ -172,6 +191,16 @@ class Tokens:
                 return self.admin(f"{name}|{secret}", user)
             case _:
                 raise TokenRefused("InvalidAdminKey", "neither Bearer nor Convex", BAD_REQUEST)
+
+
+def _read_jwks(url: str) -> dict[str, Any]:
+    """The JWKS document of a `data:` URL."""
+    head, comma, data = url.partition(",")
+    if not head.startswith("data:") or not comma:
+        raise ValueError(f"the keys of a custom JWT provider have to be a data: URL, not {url!r}")
+    text = b64decode(data) if head.endswith(";base64") else unquote(data).encode()
+    document: dict[str, Any] = msgspec.json.decode(text)
+    return document
 
 
 def _attributes(acting_as: bytes) -> dict[str, Any]:

@@ -25,6 +25,11 @@ class Pages:
             raise FunctionProblem("A function can run only one paginated query")
         self._is_used = True
 
+    def reset(self) -> None:
+        """The run begins anew: it has made no page."""
+        self.made = None
+        self._is_used = False
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:

@@ -18,6 +18,7 @@ class Request:
         path: beginning with a slash, without the query.
         query: the parameters of the URL.
         headers: by lower-case name.
+        url: as a whole, as it was asked for.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     _body: bytes
+    url: str = ""
 
     async def bytes(self) -> bytes:
         """The body."""

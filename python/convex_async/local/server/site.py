@@ -45,6 +45,7 @@ class Site:
             dict(request.query),
             {name.lower(): value for name, value in request.headers.items()},
             await request.read() if has_body else b"",
+            str(request.url),
         )
         answer = await self._engine.http_action(*found, asked, await self._identity(request))
         if isinstance(answer, Failure):

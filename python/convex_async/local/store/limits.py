@@ -107,6 +107,23 @@ class Usage:
         self._read = self._bytes_read = self._bytes_written = 0
         self._scheduled = self._bytes_scheduled = 0
 
+    def metrics(self, written: int, ranges: int) -> dict[str, tuple[int, int]]:
+        """What was used of each limit, and the limit, by Convex's names.
+
+        Args:
+            written: documents that are written.
+            ranges: index ranges that were read.
+        """
+        return {
+            "bytesRead": (self._bytes_read, MAX_BYTES_READ),
+            "bytesWritten": (self._bytes_written, MAX_BYTES_WRITTEN),
+            "databaseQueries": (ranges, MAX_RANGES_READ),
+            "documentsRead": (self._read, MAX_DOCUMENTS_READ),
+            "documentsWritten": (written, MAX_DOCUMENTS_WRITTEN),
+            "functionsScheduled": (self._scheduled, MAX_SCHEDULED),
+            "scheduledFunctionArgsBytes": (self._bytes_scheduled, MAX_SCHEDULED_SIZE),
+        }
+
     def read(self, size: int) -> None:
         """Count a document that was read."""
         self._read += 1

@@ -80,6 +80,10 @@ class Transaction:
         document = self._find(document_id)
         return None if document is None else decode(document.wire)
 
+    def find(self, document_id: str) -> Document | None:
+        """The document as it is kept, or None."""
+        return self._find(document_id)
+
     def _find(self, document_id: object) -> Document | None:
         self._check_open()
         if table_number(document_id) is None or not isinstance(document_id, str):
@@ -227,6 +231,11 @@ class Transaction:
     def rollback_to(self, savepoint: dict[str, Write]) -> None:
         """Undo the writes since `savepoint`."""
         self._written = savepoint
+
+    @property
+    def metrics(self) -> dict[str, tuple[int, int]]:
+        """What it used of each limit, and the limit."""
+        return self.usage.metrics(len(self._written), self.read_set.count)
 
     def savepoint(self) -> dict[str, Write]:
         """The writes so far."""
