@@ -44,8 +44,9 @@ def command(
         return
     if is_folder:
         env = {} if env_file is None else _read_env(env_file)
-        options = {"host": host, "port": port, "redact": redact}
-        deployment = LocalDeployment.from_folder(functions, env=env, path=path, **options)
+        deployment = LocalDeployment.from_folder(
+            functions, env=env, path=path, host=host, port=port, redact=redact
+        )
     else:
         deployment = LocalDeployment(_load(functions), path, host=host, port=port, redact=redact)
     try:

@@ -106,7 +106,8 @@ class Worker(asyncio.Protocol):
         ended = asyncio.ensure_future(self.process.wait())
         try:
             async with asyncio.timeout(START_TIMEOUT):
-                await asyncio.wait({self._connected, ended}, return_when=asyncio.FIRST_COMPLETED)
+                both: set[asyncio.Future[Any]] = {self._connected, ended}
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             self.kill()
         finally:
@@ -134,7 +135,8 @@ class Worker(asyncio.Protocol):
         Raises:
             DeploymentProblem: the process ended.
         """
-        future = self._answers[answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._answers[answer] = future
         self.post(head, *payload)
         return await future
 
