@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from convex_async.connection.driver import Driver
+from convex_async.connection.mailbox import Mailbox
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.transport.base import ConnectionClosed, Transport
 
@@ -80,7 +81,7 @@ class Script:
         return socket
 
     def driver(self) -> Driver:
-        core = ClientProtocol(session_id="5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11")
+        core = ClientProtocol[Mailbox](session_id="5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11")
         return Driver(core, self.connect, connect_timeout=5, max_message_size=2**20)
 
 

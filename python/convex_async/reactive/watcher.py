@@ -25,7 +25,7 @@ class Member(Mailbox):
 
     __slots__ = ("path", "shown", "subscriber", "watcher")
 
-    subscriber: Subscriber
+    subscriber: Subscriber[Mailbox]
 
     def __init__(self, watcher: QuerySetWatcher[K], path: FunctionPath) -> None:
         super().__init__()
