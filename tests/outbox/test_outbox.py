@@ -9,11 +9,12 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
 
-from convex_async import ClientClosedError, ConvexClient, LocalProtocolError, Outbox, OutboxError
+from convex_async import ClientClosedError, ConvexClient, LocalProtocolError, OutboxError
 from convex_async.local import LocalDeployment
 from tests.integration.backend import make_functions
 
@@ -109,16 +110,43 @@ async def test_a_timed_out_call_leaves_it(path: Path) -> None:
         assert client.outbox.pending == []
 
 
+async def use(client: ConvexClient) -> None:
+    """All that a client of a file that can't be had says, it says at each door."""
+    subscription = client.subscribe("notes:list")
+    errors = [
+        await raised(wait)
+        for wait in (
+            client.mutation("notes:touch"),
+            client.connect(),
+            anext(subscription),
+            client.query("notes:list"),
+            client.action("notes:echo"),
+        )
+    ]
+    await client.close()
+    assert len({str(error) for error in errors}) == 1
+    raise errors[0]
+
+
+async def raised(wait: Awaitable[object]) -> OutboxError:
+    with pytest.raises(OutboxError) as caught:
+        await wait
+    return caught.value
+
+
 async def test_one_owner_at_a_time(path: Path) -> None:
     async with ConvexClient(NOWHERE, outbox=path):
         with pytest.raises(OutboxError, match="another client has this outbox"):
-            await ConvexClient(NOWHERE, outbox=path).mutation("notes:touch")
+            await use(ConvexClient(NOWHERE, outbox=path))
     async with ConvexClient(NOWHERE, outbox=path) as client:  # it is free again
         assert client.outbox.pending == []
 
 
 async def test_another_process_is_refused(path: Path) -> None:
-    open_it = "import sys; from convex_async import Outbox; Outbox(sys.argv[1], sys.argv[2]).open()"
+    open_it = (
+        "import sys; from convex_async import ConvexClient; "
+        "ConvexClient(sys.argv[2], outbox=sys.argv[1]).outbox.pending"
+    )
     async with ConvexClient(NOWHERE, outbox=path):
         command = [sys.executable, "-c", open_it, str(path), NOWHERE]
         process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
@@ -130,13 +158,13 @@ async def test_a_file_that_is_not_this_deployments(path: Path) -> None:
     async with ConvexClient(NOWHERE, outbox=path):
         pass
     with pytest.raises(OutboxError, match=r"the outbox of http://127\.0\.0\.1:9; give"):
-        await ConvexClient("http://127.0.0.1:10", outbox=path).connect()
+        await use(ConvexClient("http://127.0.0.1:10", outbox=path))
 
 
 async def test_a_file_that_is_no_outbox(path: Path) -> None:
     fill(path)
     with pytest.raises(OutboxError, match="not a database"):
-        await ConvexClient(NOWHERE, outbox=path).connect()
+        await use(ConvexClient(NOWHERE, outbox=path))
 
 
 async def test_the_file_is_for_its_owners_eyes(path: Path) -> None:
@@ -275,16 +303,3 @@ async def test_kill_9_in_a_storm_doubles_and_loses_nothing(
     assert len(acknowledged) > 16
     assert set(counts.values()) == {1}
     assert acknowledged | left <= counts.keys()
-
-
-def test_ids_are_taken_from_the_file_before_they_are_used(path: Path) -> None:
-    ids: set[int] = set()
-    for _ in range(3):
-        outbox = Outbox(path, NOWHERE)
-        outbox.open()
-        new = {int(outbox.next_request_id()) for _ in range(1500)}
-        assert not new & ids
-        ids |= new
-        outbox.close()
-        with pytest.raises(ClientClosedError):
-            _ = outbox.pending

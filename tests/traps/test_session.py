@@ -9,7 +9,7 @@ import pytest
 
 from convex_async import ConvexClient, OutboxError
 from convex_async.local import LocalDeployment
-from convex_async.outbox.outbox import Outbox
+from convex_async.outbox.journal import FileJournal
 from convex_async.protocol.frames import encode_message
 from convex_async.protocol.messages import ClientMessage, Connect, Ping, parse_timestamp
 from tests.protocol.client.test_client_protocol import ALICE, SEND, Session, kinds
@@ -43,17 +43,17 @@ async def test_trap_01_a_mutation_sent_again_runs_once(
     assert len(await client.query("notes:list")) == 1
 
 
-def test_trap_02_a_kept_session_goes_on_counting_its_requests(tmp_path: Path) -> None:
+async def test_trap_02_a_kept_session_goes_on_counting_its_requests(tmp_path: Path) -> None:
     """The session id and the next request id are kept together: a reused one runs nothing."""
-    first = Outbox(tmp_path / "outbox", URL)
-    first.open()
-    used = [first.next_request_id() for _ in range(3)]
-    first.close()
-    second = Outbox(tmp_path / "outbox", URL)
-    second.open()
+    first = FileJournal(tmp_path / "outbox", URL)
+    await first.open()
+    used = [first.next_id() for _ in range(3)]
+    await first.close()
+    second = FileJournal(tmp_path / "outbox", URL)
+    await second.open()
     assert second.session_id == first.session_id
-    assert second.next_request_id() > max(used)
-    second.close()
+    assert second.next_id() > max(used)
+    await second.close()
 
 
 async def test_trap_03_no_two_clients_share_a_session_id(
@@ -66,13 +66,15 @@ async def test_trap_03_no_two_clients_share_a_session_id(
     assert len({m.session_id for m in frames if isinstance(m, Connect)}) == 2
 
 
-def test_trap_03_a_kept_session_has_one_owner_at_a_time(tmp_path: Path) -> None:
+async def test_trap_03_a_kept_session_has_one_owner_at_a_time(tmp_path: Path) -> None:
     """A session id in a file is one client's until it closes."""
-    owner, other = Outbox(tmp_path / "outbox", URL), Outbox(tmp_path / "outbox", URL)
-    owner.open()
+    owner, other = (FileJournal(tmp_path / "outbox", URL) for _ in range(2))
+    await owner.open()
     with pytest.raises(OutboxError, match="another client"):
-        other.open()
-    owner.close()
+        await other.open()
+    await owner.close()
+    await other.open()
+    await other.close()
 
 
 def test_trap_08_nothing_is_awaited_after_connect(session: Session) -> None:

@@ -26,11 +26,13 @@ from convex_async.errors import (
     AuthError,
     ClientClosedError,
     LocalProtocolError,
+    OutboxError,
     Outcome,
     RequestTimeoutError,
 )
 from convex_async.function_path import FunctionPath, FunctionReference, canonical_path
-from convex_async.outbox.outbox import Outbox
+from convex_async.outbox.journal import FileJournal, NoJournal
+from convex_async.outbox.outbox import Outbox, outbox_path
 from convex_async.protocol.client import overlay
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.identity import (
@@ -40,7 +42,7 @@ from convex_async.protocol.client.identity import (
     Unconfirmed,
     Waiting,
 )
-from convex_async.protocol.client.requests import RequestKind
+from convex_async.protocol.client.requests import RequestId, RequestKind
 from convex_async.transport.session import SessionHolder
 from convex_async.version import CLIENT_HEADER
 
@@ -106,7 +108,11 @@ class ConvexClient(LiveViews, ClientBase):
         self._max_message_size = max_message_size
         self._compress = compress
         self._sessions = SessionHolder(session)
-        self._outbox = None if outbox is None else Outbox(outbox, self.url)
+        self._journal, self._outbox = NoJournal(), None
+        if outbox is not None:
+            path = outbox_path(outbox)
+            self._journal = journal = FileJournal(path, self.url)
+            self._outbox = Outbox(path, journal, self._discarded)
         self._core = ClientProtocol[Mailbox](
             session_id=str(uuid.uuid4()), inactivity_timeout=inactivity_timeout, same=same_value
         )
@@ -128,7 +134,9 @@ class ConvexClient(LiveViews, ClientBase):
             TransportError: it could not be opened; the client goes on trying.
             AuthError: the token was refused before.
         """
-        await self._running().connected()
+        driver = self._running()
+        await driver.ready()
+        await driver.connected()
 
     async def close(self, *, drain: bool = True) -> None:
         """Close the socket; everything pending ends with `ClientClosedError`. Idempotent.
@@ -155,12 +163,15 @@ class ConvexClient(LiveViews, ClientBase):
                 finally:  # also for who is cancelled while it drains
                     await driver.stop(ClientClosedError())
         finally:
-            if self._outbox is not None:
-                self._outbox.close()
+            await self._journal.close()
             await self._sessions.close()
 
     async def __aenter__(self) -> Self:
-        self._running()
+        try:
+            await self._running().ready()
+        except OutboxError:
+            await self.close()  # nobody else will
+            raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -326,6 +337,10 @@ class ConvexClient(LiveViews, ClientBase):
         else:
             self._core.set_identity(credential, now=0.0, refreshable=fetcher is not None)
 
+    def _discarded(self, request_id: RequestId) -> None:
+        if self._driver is not None:
+            self._driver.discarded(request_id)
+
     async def _user_token(self) -> str | None:
         """The JWT in force, waiting for one that is being fetched; None for anybody else."""
         async with contextlib.aclosing(self.states()) as states:
@@ -356,9 +371,6 @@ class ConvexClient(LiveViews, ClientBase):
         return self._driver
 
     def _start(self) -> Driver:
-        if self._outbox is not None:
-            self._outbox.open()
-            self._core.session_id = self._outbox.session_id
         from convex_async.transport.websocket import WebSocketConnector  # imports aiohttp
 
         connector = WebSocketConnector(
@@ -373,7 +385,7 @@ class ConvexClient(LiveViews, ClientBase):
             connector,
             connect_timeout=self._inactivity_timeout,
             max_message_size=self._max_message_size,
-            outbox=self._outbox,
+            journal=self._journal,
         )
         driver.set_debug(self._debug)
         if self._fetcher is not None:
@@ -413,6 +425,8 @@ class ConvexClient(LiveViews, ClientBase):
     ) -> Any:
         driver = self._running()
         driver.check()
+        if self._journal.is_kept:
+            await driver.ready()
         request_id, answered = driver.request(kind, path, args, timeout, update)
         try:
             await driver.send()

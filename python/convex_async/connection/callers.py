@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from convex_async.auth.credentials import user_of
 from convex_async.connection.mailbox import Mailbox
@@ -15,9 +16,8 @@ from convex_async.errors import (
     Outcome,
 )
 from convex_async.function_path import FunctionPath
-from convex_async.outbox.outbox import Outbox
+from convex_async.outbox.journal import NoJournal
 from convex_async.protocol.client.client_protocol import ClientProtocol
-from convex_async.protocol.client.connection import Online
 from convex_async.protocol.client.identity import Credential
 from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.requests import RequestId, RequestKind
@@ -31,15 +31,22 @@ class Calls:
 
     Args:
         core: the protocol state, which has the requests.
-        outbox: keeps the mutations over the end of the process; None for none. It is open.
+        journal: keeps the mutations over the end of the process.
+        changed: is called when the core was changed from here.
     """
 
     def __init__(
-        self, core: ClientProtocol[Mailbox], loop: asyncio.AbstractEventLoop, outbox: Outbox | None
+        self,
+        core: ClientProtocol[Mailbox],
+        loop: asyncio.AbstractEventLoop,
+        journal: NoJournal,
+        changed: Callable[[], None],
     ) -> None:
         self._core = core
         self._loop = loop
-        self._outbox = outbox
+        self._journal = journal
+        self._changed = changed
+        self._is_open = False
         self._user: str | None = None
         self._waiting: dict[RequestId, asyncio.Future[Answer]] = {}
         self._deadlines: dict[RequestId, float] = {}
@@ -62,42 +69,20 @@ class Calls:
             Its id, and its answer, which raises `TimeoutError` after `timeout` seconds; the
             request is to be withdrawn then.
 
-        Raises:
-            OutboxError: it can't be kept, and was not queued.
+        Its answer raises `OutboxError` if it can't be kept; it was not sent then.
         """
-        request_id = None if self._outbox is None else self._keep(self._outbox, kind, path, args)
+        request_id = self._journal.next_id()
         if kind == "action":
             request_id = self._core.action(path, args, request_id)
+            self._journal.add_unnoted(request_id)
         else:
-            request_id = self._mutation(path, args, request_id, update)
+            request_id = self._core.mutation(path, args, request_id, update)
+            self._journal.add(request_id, path, args, user=self._user)
         answer: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting[request_id] = answer
         if timeout is not None:
             self._limit(request_id, timeout)
         return request_id, answer
-
-    def _mutation(
-        self,
-        path: FunctionPath,
-        args: bytes,
-        request_id: RequestId | None,
-        update: OptimisticUpdate | None,
-    ) -> RequestId:
-        try:
-            return self._core.mutation(path, args, request_id, update)
-        except BaseException:  # the update's
-            if self._outbox is not None and request_id is not None:
-                self._outbox.forget(request_id)
-            raise
-
-    def _keep(
-        self, outbox: Outbox, kind: RequestKind, path: FunctionPath, args: bytes
-    ) -> RequestId:
-        request_id = outbox.next_request_id()
-        if kind == "mutation":
-            online = isinstance(self._core.connection, Online)
-            outbox.add(request_id, path, args, user=self._user, sent=online)
-        return request_id
 
     def _limit(self, request_id: RequestId, timeout: float) -> None:
         """Let the wait end in time. One timer for all calls: most never need theirs."""
@@ -120,8 +105,7 @@ class Calls:
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """Nobody waits for the request any more: what is known of it, None if it is settled."""
         self._take(request_id)
-        if self._outbox is not None:
-            self._outbox.forget(request_id)
+        self._journal.forget(request_id)
         return self._core.withdraw(request_id)
 
     def _take(self, request_id: RequestId) -> asyncio.Future[Answer] | None:
@@ -140,12 +124,11 @@ class Calls:
     def settle(self, request_id: RequestId, answer: Answer) -> None:
         """The deployment answered, or the action is lost."""
         future = self._take(request_id)
-        if self._outbox is not None:
-            if future is None and isinstance(answer, Failed):
-                logger.warning("a mutation of an earlier process failed: %s", answer.message)
-                self._outbox.fail(request_id, answer.message)
-            else:
-                self._outbox.forget(request_id)
+        if future is None and self._journal.is_kept and isinstance(answer, Failed):
+            logger.warning("a mutation of an earlier process failed: %s", answer.message)
+            self._journal.fail(request_id, answer.message)
+        else:
+            self._journal.forget(request_id)
         if future is not None and not future.done():
             future.set_result(answer)
 
@@ -153,9 +136,8 @@ class Calls:
         """The user these were made as was refused."""
         for request_id, outcome in abandoned:
             future = self._take(request_id)
-            if self._outbox is not None:
-                # Nobody was told of those of an earlier process: they wait for their user.
-                (self._outbox.release if future is None else self._outbox.forget)(request_id)
+            # Nobody was told of those of an earlier process: they wait for their user.
+            (self._journal.release if future is None else self._journal.forget)(request_id)
             if future is not None and not future.done():
                 future.set_exception(AuthError(message, outcome=outcome))
 
@@ -167,7 +149,9 @@ class Calls:
         known = dict(self._core.pending_requests)
         for request_id, future in self._waiting.items():
             if not future.done():
-                outcome = known.get(request_id, "unknown") if self._outbox is None else "unknown"
+                outcome = (
+                    known.get(request_id, "unknown") if not self._journal.is_kept else "unknown"
+                )
                 future.set_exception(_with_outcome(error, outcome))
         self._waiting.clear()
         self._deadlines.clear()
@@ -182,21 +166,50 @@ class Calls:
 
     def identify(self, credential: Credential | None) -> None:
         """The present user; None while a token is being fetched."""
-        if self._outbox is None:
+        if not self._is_open:
             return
         self._user = None if credential is None else user_of(credential)
         if credential is None or self._user is None:
             return
         is_token = credential.token_type == "User"
         if is_token:
-            self._outbox.name_user(self._user)
-        for entry in self._outbox.take(self._user, is_token=is_token):
+            self._journal.name_user(self._user)
+        for entry in self._journal.take(self._user, is_token=is_token):
             self._core.restore(RequestId(entry.request_id), entry.path, entry.wire)
+
+    async def open(self) -> None:
+        """Get the journal ready, and queue what earlier processes left. Idempotent.
+
+        Raises:
+            OutboxError: it can't be had.
+        """
+        await self._journal.open()
+        if self._journal.is_kept and not self._is_open:
+            assert self._journal.session_id is not None
+            self._core.session_id = self._journal.session_id
+            self._is_open = True
+            self._journal.begin(self._kept, self._not_kept)
+            self.identify(self._core.identity.credential)
+
+    def _kept(self, up_to: RequestId) -> None:
+        self._core.hold_back(above=up_to)
+        self._changed()
+
+    def _not_kept(self, request_id: RequestId, error: OutboxError) -> None:
+        self._core.withdraw(request_id)
+        future = self._take(request_id)
+        if future is not None and not future.done():
+            future.set_exception(OutboxError(str(error)))
+        self._changed()
 
     def connected(self) -> None:
         """A socket is open."""
-        if self._outbox is not None:
-            self._outbox.connected()
+        if self._journal.connected():
+            self._core.hold_back(above=-1)
+
+    def disconnected(self) -> None:
+        """The socket is gone."""
+        self._journal.disconnected()
 
 
 def _with_outcome(error: ConvexClientError, outcome: Outcome) -> ConvexClientError:

@@ -24,7 +24,7 @@ from convex_async.errors import (
     TransportError,
 )
 from convex_async.function_path import FunctionPath
-from convex_async.outbox.outbox import Outbox
+from convex_async.outbox.journal import NoJournal
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.connection import Offline, Online
 from convex_async.protocol.client.events import (
@@ -69,7 +69,7 @@ class Driver:
         connect: opens a transport.
         connect_timeout: seconds that opening one may take.
         max_message_size: the most characters of a transition that comes in parts.
-        outbox: keeps mutations over the end of the process; it is open.
+        journal: keeps mutations over the end of the process.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Driver:
         *,
         connect_timeout: float,
         max_message_size: int,
-        outbox: Outbox | None = None,
+        journal: NoJournal,
     ) -> None:
         self.core = core
         self.is_connecting = False
@@ -94,11 +94,8 @@ class Driver:
         self._cut: asyncio.Future[str] | None = None
         self._resting: Transport | None = None  # while the writer has nothing to write
         self._timer: asyncio.TimerHandle | None = None
-        self._outbox = outbox
-        self._calls = Calls(core, self._loop, outbox)
-        self._calls.identify(core.identity.credential)
-        if outbox is not None:
-            outbox.on_discard(self._discarded)
+        self._journal = journal
+        self._calls = Calls(core, self._loop, journal, self._changed)
         self._connecting: list[asyncio.Future[None]] = []
         self._goodbyes: set[asyncio.Task[None]] = set()
         self._watchers: list[Callable[[], None]] = []
@@ -199,8 +196,21 @@ class Driver:
         self.wake()
         return outcome
 
-    def _discarded(self, request_id: RequestId) -> None:
+    async def ready(self) -> None:
+        """Wait until requests can be made: their ids are in the outbox.
+
+        Raises:
+            OutboxError: it can't be had.
+        """
+        await self._calls.open()
+
+    def discarded(self, request_id: RequestId) -> None:
+        """The user took the request out of the outbox."""
         self._calls.discarded(request_id)
+        self._changed()
+
+    def _changed(self) -> None:
+        """The core was changed by what others did."""
         self._handle_events()
         self._notify()
         self.wake()
@@ -282,14 +292,14 @@ class Driver:
         """The client was dropped without being closed: let go of everything, without waiting."""
         with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._task.cancel)
-            if self._outbox is not None:
-                self._loop.call_soon_threadsafe(self._outbox.close)
+            self._loop.call_soon_threadsafe(self._journal.close_soon)
 
     # The task
 
     async def _run(self) -> None:
         error: ConvexClientError = ClientClosedError("the client's event loop was stopped")
         try:
+            await self._calls.open()
             while True:
                 await self._until_due()
                 transport = await self._open()
@@ -431,6 +441,7 @@ class Driver:
 
     def _disconnected(self, reason: str) -> None:
         logger.info("disconnected: %s", reason)
+        self._calls.disconnected()
         self.core.disconnected(reason, now=self._clock(), jitter=random.random())
         self._handle_events()
         self._notify()

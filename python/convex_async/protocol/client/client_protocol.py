@@ -188,6 +188,10 @@ class ClientProtocol(Generic[Mailbox]):
         """Queue a mutation of an earlier process of this session, to run as the present user."""
         self._requests.restore(request_id, path, args, self._identity.epoch)
 
+    def hold_back(self, *, above: int) -> None:
+        """Let requests whose ids are above this wait, until it is called again."""
+        self._requests.sendable = above
+
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """The caller gave up; what is known of the request, None if it is settled."""
         outcome = self._requests.withdraw(request_id)

@@ -9,6 +9,7 @@ Source: convex-js src/browser/sync/request_manager.ts; convex-backend crates/syn
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Literal, NewType, TypeAlias, assert_never
@@ -85,6 +86,7 @@ class Requests:
 
     Attributes:
         next_id: the id of the next request that is given none.
+        sendable: the highest id that may go out.
     """
 
     def __init__(self) -> None:
@@ -93,6 +95,7 @@ class Requests:
         self._on_wire: dict[RequestKind, int] = {"mutation": 0, "action": 0}
         self._completed: dict[RequestId, int] = {}
         self.next_id = 0
+        self.sendable: float = math.inf
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -163,7 +166,12 @@ class Requests:
     def drain(self, epoch: int) -> Iterator[Mutation | Action]:
         """The requests of one identity that may go out now, in order."""
         for kind, queue in self._queued.items():
-            while queue and queue[0].epoch == epoch and self._on_wire[kind] < WINDOW:
+            while (
+                queue
+                and queue[0].epoch == epoch
+                and self._on_wire[kind] < WINDOW
+                and queue[0].request_id <= self.sendable
+            ):
                 yield self._send(queue.popleft())
 
     def take_lone(self, epoch: int) -> Mutation | Action | None:
@@ -173,7 +181,7 @@ class Requests:
         (request,) = self._requests.values()
         if request.epoch != epoch or len(request.args) > SMALL:
             return None
-        if not isinstance(request.state, Unsent):
+        if not isinstance(request.state, Unsent) or request.request_id > self.sendable:
             return None
         return self._send(self._queued[request.kind].popleft())
 
