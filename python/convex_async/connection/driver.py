@@ -79,7 +79,7 @@ class Driver:
         *,
         connect_timeout: float,
         max_message_size: int,
-        journal: NoJournal,
+        journal: NoJournal | None = None,
     ) -> None:
         self.core = core
         self.is_connecting = False
@@ -94,8 +94,8 @@ class Driver:
         self._cut: asyncio.Future[str] | None = None
         self._resting: Transport | None = None  # while the writer has nothing to write
         self._timer: asyncio.TimerHandle | None = None
-        self._journal = journal
-        self._calls = Calls(core, self._loop, journal, self._changed)
+        self._journal = journal or NoJournal()
+        self._calls = Calls(core, self._loop, self._journal, self._changed)
         self._connecting: list[asyncio.Future[None]] = []
         self._goodbyes: set[asyncio.Task[None]] = set()
         self._watchers: list[Callable[[], None]] = []
