@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from convex_async.local import LocalDeployment
-from convex_async.local.server.sync_socket import CHUNK_SIZE, SyncSocket
+from convex_async.local.server.faulty_wire import CHUNK_SIZE, FaultyWire
 from convex_async.protocol.messages import ServerMessage, Transition, TransitionChunk
 from tests.interop.backend import make_functions
 from tests.interop.official import Failed, Peer, npm, started
@@ -96,9 +96,9 @@ async def test_a_long_transition_comes_in_parts(
     deployment: LocalDeployment, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    parts = SyncSocket._parts
+    parts = FaultyWire._parts
 
-    def record(self: SyncSocket, message: ServerMessage) -> list[bytes]:
+    def record(self: FaultyWire, message: ServerMessage) -> list[bytes]:
         frames = parts(self, message)
         if isinstance(message, Transition):
             sizes.append(len(frames))
@@ -106,7 +106,7 @@ async def test_a_long_transition_comes_in_parts(
             assert kinds == {(TransitionChunk if len(frames) > 1 else Transition).__name__}
         return frames
 
-    monkeypatch.setattr(SyncSocket, "_parts", record)
+    monkeypatch.setattr(FaultyWire, "_parts", record)
     await deployment.run("items:fill", {"count": 13.0, "size": 900_000.0})
     await peer("subscribe", "items:list", args={})
     items = await peer.next()

@@ -59,7 +59,7 @@ class Table:
         self._commit(transaction)
 
     def _commit(self, transaction: Transaction) -> None:
-        self.store.apply(transaction.commit(self.store.latest_ts + 1))
+        self.store.apply(transaction.validated(self.store.latest_ts + 1))
         transaction.close()
 
     def query(self, journal: str | None = None, *, at: int | None = None) -> tuple[Query, Pages]:

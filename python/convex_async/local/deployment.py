@@ -245,7 +245,7 @@ class LocalDeployment:
                 await site.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                await asyncio.gather(self._requests.drain(), self.faults._drain())
+                await asyncio.gather(self._requests.drain(), self.faults.sockets.drain())
         await self.close()
 
     async def close(self) -> None:

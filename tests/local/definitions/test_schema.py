@@ -121,7 +121,7 @@ async def test_a_write_that_does_not_fit_changes_nothing() -> None:
         for how, told in (
             ("patch", "Path: .text\nValue: 1.0"),
             ("replace", "missing the required field `text`"),
-            ("elsewhere", "'_others' is not a table name"),
+            ("elsewhere", "System tables can only be accessed with db.system"),
         ):
             with pytest.raises(AssertionError, match=told):
                 await mutate(engine, "notes:write", how=how)

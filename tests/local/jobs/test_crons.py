@@ -83,7 +83,7 @@ async def put_off(engine: Engine, seconds: float) -> None:
         for document in list(engine.store.documents()):
             if document.table == CRONS:
                 at = document.fields["scheduledTime"] + seconds * 1e3
-                transaction.patch(document.document_id, {"scheduledTime": at})
+                transaction.patch_system(document.document_id, {"scheduledTime": at})
 
     await engine.transact(change)
 

@@ -52,9 +52,10 @@ async def test_a_socket_is_closed_when_what_it_began_is_answered(
 ) -> None:
     await wire.send(mutation(0, "notes:add", text="a"), mutation(1, "notes:add", text="b"))
     await until(lambda: backend.begun == ["a"])
-    (socket,) = deployment.faults._sockets
+    sockets: list[Any] = []
+    deployment.faults.sockets.each(sockets.append)
     draining = asyncio.create_task(deployment.drain())
-    await until(lambda: socket._is_draining)  # type: ignore[attr-defined]
+    await until(lambda: sockets[0]._is_draining)
     backend.may_go_on.set()
     response = await wire.receive()
     assert (response["requestId"], response["success"]) == (0, True)

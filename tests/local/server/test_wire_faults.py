@@ -12,7 +12,7 @@ from convex_async import AuthError, ConvexClient, RemoteProtocolError
 from convex_async.errors import TransportError
 from convex_async.local import LocalDeployment
 from convex_async.local.server.faults import Faults
-from convex_async.local.server.sync_socket import SyncSocket
+from convex_async.local.server.faulty_wire import FaultyWire
 from convex_async.protocol.messages import ServerMessage, TransitionChunk
 from tests.integration.backend import make_functions
 
@@ -34,9 +34,9 @@ async def client(deployment: LocalDeployment) -> AsyncIterator[ConvexClient]:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The kinds of messages that the deployment wrote, in order."""
     kinds: list[str] = []
-    parts = SyncSocket._parts
+    parts = FaultyWire._parts
 
-    def record(self: SyncSocket, message: ServerMessage) -> list[bytes]:
+    def record(self: FaultyWire, message: ServerMessage) -> list[bytes]:
         frames = parts(self, message)
         kind = type(message).__name__
         if len(frames) > 1:
@@ -44,7 +44,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         kinds.extend([kind] * len(frames))
         return frames
 
-    monkeypatch.setattr(SyncSocket, "_parts", record)
+    monkeypatch.setattr(FaultyWire, "_parts", record)
     return kinds
 
 
@@ -226,6 +226,6 @@ async def test_reset_puts_all_off_but_keeps_the_sockets(
     faults = deployment.faults
     faults.delay, faults.silent, faults.chunk_size, faults.refuse_auth = 5.0, True, 3, True
     faults.reset()
-    assert faults == Faults(_sockets=faults._sockets)
+    assert faults == Faults()
     assert faults.connections == 1
     await client.mutation("notes:touch", timeout=2)

@@ -170,7 +170,7 @@ async def test_long_transitions_are_cut_for_new_npm_clients_alone(
     in_parts: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(f"{SYNC}.CHUNK_SIZE", 1000)
+    monkeypatch.setattr("convex_async.local.server.faulty_wire.CHUNK_SIZE", 1000)
     text = "é€🙂x" * 200
     await deployment.run("notes:add", {"text": text})
     headers = {} if header is None else {"Convex-Client": header}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convex_async.local.context.scheduler import SCHEDULED
+from convex_async.local.context.jobs import SCHEDULED
 from tests.local.calls import read, running, until
 from tests.local.storm import backend
 

@@ -14,7 +14,8 @@ import pytest
 
 from convex_async.local import Functions
 from convex_async.local.problems import DeploymentProblem
-from convex_async.local.store.files import STORAGE, Files
+from convex_async.local.store.documents import STORAGE
+from convex_async.local.store.files import Files
 from tests.local.calls import act, mutate, read, running
 
 DATA = bytes(range(256))
@@ -163,7 +164,7 @@ async def test_a_file_that_is_removed_is_gone_from_the_disk(tmp_path: Path, kind
             return await engine.transact(lambda t: t.insert_system(STORAGE, about))
 
         ids = [await stored(), await stored()]
-        await engine.transact(lambda t: t.patch(ids[0], {"contentType": "image/x"}))
+        await engine.transact(lambda t: t.patch_system(ids[0], {"contentType": "image/x"}))
         url, metadata = await read(engine, "files:about", id=ids[0])
         assert url.startswith("/api/storage/")
         assert metadata == {

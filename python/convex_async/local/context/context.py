@@ -96,7 +96,7 @@ class MutationContext(Context):
         transaction = invocation.transaction
         assert transaction is not None
         self.db = DatabaseWriter(transaction, invocation.pages)
-        self.scheduler = Scheduler(invocation.engine, transaction)
+        self.scheduler = Scheduler(invocation)
         self.storage = StorageWriter(invocation.engine.files, transaction)
 
     async def run_mutation(
@@ -111,7 +111,7 @@ class ActionContext(Context):
 
     def __init__(self, invocation: Invocation) -> None:
         super().__init__(invocation)
-        self.scheduler = Scheduler(invocation.engine, None)
+        self.scheduler = Scheduler(invocation)
         self.storage = ActionStorage(invocation.engine)
 
     async def run_mutation(

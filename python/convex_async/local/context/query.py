@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from convex_async.codec.values import decode
@@ -74,6 +74,20 @@ class Query:
             "filters": self._filters,
         }
         return Query(self._transaction, self._pages, self._table, **{**options, **changes})
+
+    def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        """The documents one by one: `async for`; those not asked for are not read."""
+        return self._stream()
+
+    async def _stream(self) -> AsyncIterator[dict[str, Any]]:
+        # Noted at each step: who leaves the loop does not come back here.
+        low, high = self._keys
+        read = self._transaction.read_set.begin(self._table, self._index)
+        for key, document in self._scan(low, high):
+            read.reach(*self._up_to(low, high, key))
+            if (fields := self._accept(document)) is not None:
+                yield fields
+        read.reach(low, high)
 
     async def collect(self) -> list[dict[str, Any]]:
         """All documents."""
@@ -187,13 +201,18 @@ class Query:
         return self._transaction.scan(self._table, self._index, low, high, descending=descending)
 
     def _accept(self, document: Document) -> dict[str, Any] | None:
-        fields: dict[str, Any] = decode(document.wire)
+        fields: dict[str, Any] = decode(document.public_wire)
         return fields if all(accepts(fields) for accepts in self._filters) else None
 
     def _note(self, low: bytes, high: bytes | None, last: bytes | None) -> None:
         """Note the range as read, only up to the last key that was looked at."""
+        self._transaction.read_set.add(self._table, self._index, *self._up_to(low, high, last))
+
+    def _up_to(
+        self, low: bytes, high: bytes | None, last: bytes | None
+    ) -> tuple[bytes, bytes | None]:
         if last is not None and self._order == "asc":
             high = last + b"\x00"
         elif last is not None:
             low = last
-        self._transaction.read_set.add(self._table, self._index, low, high)
+        return low, high

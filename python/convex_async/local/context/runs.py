@@ -34,6 +34,14 @@ class Runs(Protocol):
         """
         ...
 
+    def declaration(self, path: str) -> Declaration | None:
+        """What is known of a function, or None.
+
+        Raises:
+            ValueError: it is no function path.
+        """
+        ...
+
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """The result of `work` in a transaction of its own, committed."""
         ...
@@ -45,10 +53,12 @@ class Run:
 
     Attributes:
         identity: who calls.
+        job_id: of the scheduled job that it is or is part of, or None.
         log_lines: as clients are shown them, such as `[LOG] 'hello'`.
     """
 
     identity: Caller | None
+    job_id: str | None = None
     log_lines: list[str] = field(default_factory=list[str])
 
     @cached_property

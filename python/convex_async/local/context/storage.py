@@ -6,7 +6,8 @@ from typing import Any
 
 from convex_async.local.context.runs import Runs
 from convex_async.local.problems import FunctionProblem
-from convex_async.local.store.files import STORAGE, Files
+from convex_async.local.store.documents import STORAGE
+from convex_async.local.store.files import Files
 from convex_async.local.transactions.transaction import Transaction
 
 
@@ -89,4 +90,4 @@ class StorageWriter(StorageReader):
         """As `delete`, without awaiting."""
         if self._find(storage_id) is None:
             raise FunctionProblem(f"There is no file of storage id {storage_id}")
-        self._transaction.delete(storage_id)
+        self._transaction.delete_system(storage_id)

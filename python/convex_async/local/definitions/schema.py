@@ -23,6 +23,11 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 _FIELD_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 
 
+def is_system_table(name: str) -> bool:
+    """Whether a table is the system's own."""
+    return name.startswith("_")
+
+
 def check_table_name(name: str) -> None:
     """Raise ValueError unless the name is one that a table may have."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):

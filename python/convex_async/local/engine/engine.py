@@ -109,7 +109,11 @@ class Engine:
         if before is None:
             transaction.insert_system(MODULES, {"pushedTime": transaction.now})
         else:
-            transaction.patch(before.document_id, {"pushedTime": transaction.now})
+            transaction.patch_system(before.document_id, {"pushedTime": transaction.now})
+
+    def declaration(self, path: str) -> Declaration | None:
+        """What is known of a function, or None (`context.Runs`)."""
+        return self.runtimes.get(path)
 
     def watch(self, read_set: ReadSet, since: int, on_invalid: Callable[[int], None]) -> Watch:
         """Call `on_invalid` once with the timestamp of the first commit that touches the reads.
@@ -163,11 +167,15 @@ class Engine:
         *,
         identity: Caller | None,
         session: Session | None = None,
+        job_id: str | None = None,
+        begin: Callable[[Transaction], None] | None = None,
         finish: Callable[[Transaction], None] | None = None,
     ) -> MutationRun:
         """Run a mutation, and commit what it wrote if it succeeds.
 
         Args:
+            job_id: of the scheduled job that it is or is part of.
+            begin: to be done in the same transaction, before the mutation.
             finish: to be done in the same transaction, once the mutation succeeded.
             session: session id and request id; a request that was committed before is not run
                 again, but answered as it was then.
@@ -178,10 +186,12 @@ class Engine:
         for _ in range(CONFLICT_RETRIES + 1):
             if (answer := self._committer.answer(session)) is not None:
                 return answer
-            run = Run(identity)
+            run = Run(identity, job_id)
             transaction = self._begin(writable=True)
             transaction.read_set.add_modules()
             try:
+                if begin is not None:
+                    begin(transaction)
                 result = await self._runner.attempt(
                     "mutation", path, args, run, transaction, Pages(None)
                 )
@@ -197,9 +207,11 @@ class Engine:
                 transaction.close()
         raise _conflicted(path)
 
-    async def action(self, path: str, args: bytes, *, identity: Caller | None) -> ActionRun:
-        """Run an action."""
-        run = Run(identity)
+    async def action(
+        self, path: str, args: bytes, *, identity: Caller | None, job_id: str | None = None
+    ) -> ActionRun:
+        """Run an action; `job_id` as for mutations."""
+        run = Run(identity, job_id)
         result = await self._runner.attempt("action", path, args, run, None, Pages(None))
         return ActionRun(result, self._runner.shown(run))
 
@@ -248,9 +260,11 @@ class Engine:
         if function.kind == "action":
             return await self._runner.invoke(runtime, function, args, run, None, Pages(None))
         admin = Caller(run.identity.attributes if run.identity else None, is_admin=True)
-        inner = await (self.query if function.kind == "query" else self.mutation)(
-            path, args, identity=admin
-        )
+        inner: QueryRun | MutationRun
+        if function.kind == "query":
+            inner = await self.query(path, args, identity=admin)
+        else:
+            inner = await self.mutation(path, args, identity=admin, job_id=run.job_id)
         for line in inner.log_lines:
             run.log_line(line)
         if isinstance(inner.result, Failure):

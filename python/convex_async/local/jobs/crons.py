@@ -11,13 +11,11 @@ from typing import Any
 from convex_async.local.auth.identity import INTERNAL
 from convex_async.local.definitions.crons import Cron
 from convex_async.local.engine.engine import Engine
-from convex_async.local.jobs.retrying import until_done
+from convex_async.local.jobs.retrying import LOST, until_done
 from convex_async.local.transactions.outcome import Failure
 from convex_async.local.transactions.transaction import Transaction
 
 CRONS = "_cron_jobs"
-# What is said of an action whose process ended.
-LOST = "Transient error while executing action"
 
 _log = logging.getLogger("convex_async.local")
 
@@ -65,11 +63,11 @@ class CronRunner:
             name, schedule = document.fields["name"], document.fields["schedule"]
             cron = self._crons.get(name)
             if cron is None:
-                transaction.delete(document.document_id)
+                transaction.delete_system(document.document_id)
                 continue
             ids[name] = document.document_id
             if schedule != str(cron.schedule):
-                transaction.patch(ids[name], _due(cron, cron.schedule.first(now)))
+                transaction.patch_system(ids[name], _due(cron, cron.schedule.first(now)))
         for cron in self._crons.values():
             if cron.name not in ids:
                 first = _due(cron, cron.schedule.first(now))
@@ -89,10 +87,10 @@ class CronRunner:
         def complete(transaction: Transaction) -> None:
             following = cron.schedule.next(due, time.time())
             changes = {"state": {"kind": "pending"}, **_due(cron, following)}
-            transaction.patch(self._ids[cron.name], changes)
+            transaction.patch_system(self._ids[cron.name], changes)
 
         def begin(transaction: Transaction) -> None:
-            transaction.patch(self._ids[cron.name], {"state": {"kind": "inProgress"}})
+            transaction.patch_system(self._ids[cron.name], {"state": {"kind": "inProgress"}})
 
         job = self._engine.store.get(self._ids[cron.name], self._engine.latest_ts)
         function = self._engine.runtimes.get(cron.path)

@@ -12,6 +12,9 @@ INITIAL_BACKOFF = 0.5
 # Seconds. Source: convex-backend crates/application/src/cron_jobs/mod.rs, MAX_BACKOFF.
 MAX_BACKOFF = 15.0
 
+# What is said of an action whose process ended.
+LOST = "Transient error while executing action"
+
 _log = logging.getLogger("convex_async.local")
 
 

@@ -8,13 +8,12 @@ import logging
 import math
 import time
 from functools import partial
-from typing import Any
 
 from convex_async.codec.values import encode_arguments
 from convex_async.local.auth.identity import INTERNAL
-from convex_async.local.context.scheduler import SCHEDULED
+from convex_async.local.context.jobs import SCHEDULED, Job, JobKind, begun, ended
 from convex_async.local.engine.engine import Engine
-from convex_async.local.jobs.retrying import until_done
+from convex_async.local.jobs.retrying import LOST, until_done
 from convex_async.local.store.documents import Commit
 from convex_async.local.transactions.outcome import Failure
 from convex_async.local.transactions.transaction import Transaction
@@ -78,19 +77,20 @@ class JobScheduler:
         for document in list(self._engine.store.documents()):
             if document.table != SCHEDULED:
                 continue
-            if document.fields["state"]["kind"] == "pending":
-                self._add(document.document_id, document.fields)
-            elif document.fields["state"]["kind"] == "inProgress":
-                await self._end(document.document_id, "failed")
+            job = Job.of(document.fields)
+            if job.kind == "pending":
+                self._add(document.document_id, job)
+            elif job.kind == "inProgress":
+                await self._end(document.document_id, job, LOST)
 
     def _committed(self, commit: Commit) -> None:
         for write in commit.writes:
             after = write.after
             if after is not None and after.table == SCHEDULED and write.before is None:
-                self._add(after.document_id, after.fields)
+                self._add(after.document_id, Job.of(after.fields))
 
-    def _add(self, job_id: str, job: dict[str, Any]) -> None:
-        heapq.heappush(self._due, (job["scheduledTime"] / 1e3, job_id))
+    def _add(self, job_id: str, job: Job) -> None:
+        heapq.heappush(self._due, (job.scheduled_time / 1e3, job_id))
         self._changed.set()
 
     async def _run_job(self, job_id: str) -> None:
@@ -98,52 +98,57 @@ class JobScheduler:
             await until_done(f"the scheduled job {job_id}", partial(self._attempt, job_id))
 
     async def _attempt(self, job_id: str) -> None:
-        job = self._engine.store.get(job_id, self._engine.latest_ts)
-        if job is not None and job.fields["state"]["kind"] == "inProgress":
+        job = self._get(job_id)
+        if job is not None and job.kind == "inProgress":
             # The attempt before this one may have begun the action.
-            await self._end(job_id, "failed")
+            await self._end(job_id, job, LOST)
             return
-        if job is None or job.fields["state"]["kind"] != "pending":
+        if job is None or job.kind != "pending":
             return
-        path, args = job.fields["name"], encode_arguments(job.fields["args"])
-        function = self._engine.runtimes.get(path)
-        if function is not None and function.kind == "action":
-            try:
-                await self._engine.transact(lambda t: self._begin(t, job_id))
-            except Withdrawn:
-                return
-            run = await self._engine.action(path, args, identity=INTERNAL)
-            await self._end(job_id, "failed" if isinstance(run.result, Failure) else "success")
-            return
-
-        def succeed(transaction: Transaction) -> None:
-            self._check_pending(transaction, job_id)
-            transaction.patch(job_id, _ended("success"))
-
+        path, args = job.name, encode_arguments(job.args[0] if job.args else None)
+        declaration = self._engine.declaration(path)
+        kind = "mutation" if declaration is None else declaration.kind
         try:
-            done = await self._engine.mutation(path, args, identity=INTERNAL, finish=succeed)
+            if kind == "action":
+                await self._engine.transact(lambda t: self._begin(t, job_id))
+                done = await self._engine.action(path, args, identity=INTERNAL, job_id=job_id)
+                await self._end(job_id, job, _error_of(done.result))
+                return
+            run = await self._engine.mutation(
+                path,
+                args,
+                identity=INTERNAL,
+                job_id=job_id,
+                # The mutation sees itself in progress; nobody else does before it has ended.
+                begin=lambda t: self._begin(t, job_id),
+                finish=lambda t: t.patch_system(job_id, ended("success", _now())),
+            )
         except Withdrawn:
             return
-        if isinstance(done.result, Failure):
-            await self._end(job_id, "failed")
+        if isinstance(run.result, Failure):
+            await self._end(job_id, job, _error_of(run.result))
 
-    def _begin(self, transaction: Transaction, job_id: str) -> None:
-        self._check_pending(transaction, job_id)
-        transaction.patch(job_id, {"state": {"kind": "inProgress"}})
+    def _get(self, job_id: str) -> Job | None:
+        document = self._engine.store.get(job_id, self._engine.latest_ts)
+        return None if document is None else Job.of(document.fields)
 
     @staticmethod
-    def _check_pending(transaction: Transaction, job_id: str) -> None:
-        job = transaction.get(job_id)
-        if job is None or job["state"]["kind"] != "pending":
+    def _begin(transaction: Transaction, job_id: str) -> None:
+        fields = transaction.get(job_id)
+        if fields is None or Job.of(fields).kind != "pending":
             raise Withdrawn
+        transaction.patch_system(job_id, begun())
 
-    async def _end(self, job_id: str, kind: str) -> None:
-        """Record how a job ended, unless it was cancelled meanwhile."""
+    async def _end(self, job_id: str, job: Job, error: str | None) -> None:
+        """Record how a job ended, unless it was cancelled meanwhile; a failure is told too."""
+        if error is not None:
+            _log.error("the scheduled function %s failed: %s", job.name, error)
 
         def end(transaction: Transaction) -> None:
-            job = transaction.get(job_id)
-            if job is not None and job["state"]["kind"] in ("pending", "inProgress"):
-                transaction.patch(job_id, _ended(kind))
+            fields = transaction.get(job_id)
+            if fields is not None and not Job.of(fields).is_over:
+                kind: JobKind = "success" if error is None else "failed"
+                transaction.patch_system(job_id, ended(kind, _now(), error))
 
         await self._engine.transact(end)
 
@@ -168,10 +173,15 @@ class JobScheduler:
             await self._engine.transact(partial(_delete_all, batch))
 
 
-def _ended(kind: str) -> dict[str, Any]:
-    return {"state": {"kind": kind}, "completedTime": time.time() * 1e3}
+def _now() -> float:
+    """Ms since the epoch."""
+    return time.time() * 1e3
+
+
+def _error_of(result: bytes | Failure) -> str | None:
+    return result.text if isinstance(result, Failure) else None
 
 
 def _delete_all(job_ids: list[str], transaction: Transaction) -> None:
     for job_id in job_ids:
-        transaction.delete(job_id)
+        transaction.delete_system(job_id)

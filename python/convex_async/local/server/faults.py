@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
-from convex_async.local.server.sockets import Socket
+from convex_async.local.server.sockets import Sockets
 
 
 @dataclass
@@ -23,6 +21,7 @@ class Faults:
         chunk_size: bytes of a part, for sending every transition in parts; None sends only
             those over 5 MB in parts, and only to clients of npm, as the real server does.
         silent: send nothing at all, not even pings.
+        sockets: those on which the switches act.
     """
 
     delay: float = 0.0
@@ -33,49 +32,39 @@ class Faults:
     transition_first: bool = False
     chunk_size: int | None = None
     silent: bool = False
-    _sockets: set[Socket] = field(default_factory=set["Socket"], repr=False)
+    sockets: Sockets = field(default_factory=Sockets, repr=False, compare=False)
 
     @property
     def connections(self) -> int:
         """Sockets that are open."""
-        return len(self._sockets)
+        return len(self.sockets)
 
     def drop(self) -> int:
         """Cut every socket, without a close frame; returns how many there were."""
-        return self._each(lambda socket: socket.abort())
+        return self.sockets.each(lambda socket: socket.abort())
 
     def half_open(self) -> int:
         """Neither read from nor write to the present sockets any more, but keep them open."""
-        return self._each(lambda socket: socket.freeze())
+        return self.sockets.each(lambda socket: socket.freeze())
 
     def close(self, code: int = 1011, reason: str = "InternalServerError") -> int:
         """Close every socket with this code and reason."""
-        return self._each(lambda socket: socket.close(code, reason))
+        return self.sockets.each(lambda socket: socket.close(code, reason))
 
     def fatal(self, message: str = "a fatal error, by a fault switch") -> int:
         """Send every client a FatalError, which ends its session for good."""
-        return self._each(lambda socket: socket.fatal(message))
+        return self.sockets.each(lambda socket: socket.fatal(message))
 
     def mismatch_version(self) -> int:
         """Let the next transition of every socket start at a wrong version."""
-        return self._each(lambda socket: socket.skew_version())
+        return self.sockets.each(lambda socket: socket.skew_version())
 
     def expire_auth(self) -> int:
         """Let the token of every socket expire now; who has none does not notice."""
-        return self._each(lambda socket: socket.expire_token())
+        return self.sockets.each(lambda socket: socket.expire_token())
 
     def reset(self) -> None:
         """Put all switches off."""
-        sockets = self._sockets
-        self.__init__()  # type: ignore[misc]
-        self._sockets = sockets
-
-    async def _drain(self) -> None:
-        """End every socket in order."""
-        await asyncio.gather(*(socket.drain() for socket in self._sockets))
-
-    def _each(self, act: Callable[[Socket], None]) -> int:
-        sockets = list(self._sockets)
-        for socket in sockets:
-            act(socket)
-        return len(sockets)
+        for switch in fields(self):
+            if switch.name != "sockets":
+                setattr(self, switch.name, switch.default)

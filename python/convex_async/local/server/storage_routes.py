@@ -9,7 +9,8 @@ from aiohttp import web
 from convex_async.local.engine.engine import Engine
 from convex_async.local.problems import DeploymentProblem
 from convex_async.local.server.http_bodies import json_response
-from convex_async.local.store.files import STORAGE, Files
+from convex_async.local.store.documents import STORAGE
+from convex_async.local.store.files import Files
 
 CHUNK = 2**18
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -15,20 +15,10 @@ from convex_async.local.auth.identity import Caller
 from convex_async.local.auth.tokens import Tokens
 from convex_async.local.engine.engine import Engine
 from convex_async.local.server.faults import Faults
-from convex_async.local.server.faulty_wire import commit_ts
+from convex_async.local.server.faulty_wire import FaultyWire
 from convex_async.local.server.sync_work import SyncWork
-from convex_async.protocol.chunks import cut
 from convex_async.protocol.frames import decode_client_message, encode_message
-from convex_async.protocol.messages import (
-    ActionResponse,
-    MutationResponse,
-    Ping,
-    ServerMessage,
-    StateVersion,
-    Transition,
-    TransitionChunk,
-    parse_timestamp,
-)
+from convex_async.protocol.messages import Ping
 from convex_async.protocol.server.server_protocol import ServerProtocol
 from convex_async.protocol.server.work import Close
 
@@ -41,9 +31,6 @@ CLIENT_TIMEOUT = 120.0
 GOING_AWAY = 1001
 # Seconds that a client has to answer a close frame.
 CLOSE_TIMEOUT = 1.0
-# Bytes of a transition over which a client that can put it together gets it in parts, each of
-# so many bytes.
-CHUNK_SIZE = 5_000_000
 # Bytes of a message from a client (tungstenite, which the server uses: max_message_size).
 MAX_MESSAGE_SIZE = 64 * 2**20
 # Bytes of the reason in a close frame (RFC 6455 section 5.5).
@@ -71,16 +58,17 @@ class SyncSocket:
         self._faults = faults
         self._socket = socket
         self._request = request
-        self._chunks = chunks
+        self._sockets = faults.sockets
         self._protocol: ServerProtocol[Caller] = ServerProtocol()
+        self._wire = FaultyWire(
+            faults, chunks=chunks, schedule_transition=self._protocol.schedule_transition
+        )
         self._work = SyncWork(engine, tokens, faults, self._protocol, self._proceed, self.abort)
         self._wake_up = asyncio.Event()
         self._thawed = asyncio.Event()
         self._thawed.set()
         self._is_draining = False
         self._ended = asyncio.Event()
-        self._skew_next = False
-        self._held: list[MutationResponse | ActionResponse] = []
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._last_sent = time.monotonic()
@@ -108,7 +96,7 @@ class SyncSocket:
 
     def skew_version(self) -> None:
         """Let the next transition start at a wrong version."""
-        self._skew_next = True
+        self._wire.skew_version()
 
     def expire_token(self) -> None:
         """Take the client's token for expired."""
@@ -129,7 +117,7 @@ class SyncSocket:
 
     async def run(self) -> None:
         """Serve the socket until it ends."""
-        self._faults._sockets.add(self)
+        self._sockets.add(self)
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -140,7 +128,7 @@ class SyncSocket:
         except* ConnectionError:
             pass  # the client is gone
         finally:
-            self._faults._sockets.discard(self)
+            self._sockets.discard(self)
             self._ended.set()
             self._work.close()
 
@@ -180,9 +168,8 @@ class SyncSocket:
 
     async def _send(self) -> None:
         while True:
-            for message in self._with_faults(self._protocol.messages_to_send()):
-                for part in self._parts(message):
-                    await self._write(part)
+            for frame in self._wire.frames(self._protocol.messages_to_send()):
+                await self._write(frame)
             if self._protocol.closing is not None:
                 await self._close(self._protocol.closing)
                 return
@@ -225,47 +212,6 @@ class SyncSocket:
                 await self._write(encode_message(Ping()))
             message_due = self._last_sent + MESSAGE_INTERVAL
             await asyncio.sleep(max(min(frame_due, message_due) - time.monotonic(), 0.0))
-
-    def _with_faults(self, messages: list[ServerMessage]) -> Iterator[ServerMessage]:
-        """The messages as the fault switches have them: doubled, in another order, or wrong."""
-        for message in messages:
-            match message:
-                case MutationResponse() | ActionResponse():
-                    copies = [message] * (2 if self._faults.duplicate_responses else 1)
-                    if self._faults.transition_first:
-                        self._held += copies
-                    else:
-                        yield from copies
-                case Transition(start, end, modifications) if self._skew_next:
-                    self._skew_next = False
-                    wrong = StateVersion(start.query_set + 7, start.identity, start.ts)
-                    yield Transition(wrong, end, modifications)
-                case _:
-                    yield message
-            if isinstance(message, Transition):
-                yield from self._released(message)
-
-    def _released(self, transition: Transition) -> Sequence[ServerMessage]:
-        """The responses that were held back until this transition, which shows what they did."""
-        shown = parse_timestamp(transition.end_version.ts)
-        released = [held for held in self._held if commit_ts(held) <= shown]
-        self._held = [held for held in self._held if commit_ts(held) > shown]
-        if released:
-            # As after every response; npm's client waits for it.
-            self._protocol.schedule_transition()
-        return released
-
-    def _parts(self, message: ServerMessage) -> list[bytes]:
-        frame = encode_message(message)
-        size = self._faults.chunk_size or CHUNK_SIZE
-        chunks = self._chunks or self._faults.chunk_size is not None
-        if not chunks or not isinstance(message, Transition) or len(frame) <= size:
-            return [frame]
-        pieces = list(cut(frame, size))
-        return [
-            encode_message(TransitionChunk(piece, number, len(pieces), str(len(frame))))
-            for number, piece in enumerate(pieces)
-        ]
 
     # Work
 

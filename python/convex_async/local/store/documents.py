@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from convex_async.codec.values import decode
+from convex_async.codec.values import decode, encode
 from convex_async.local.definitions.schema import Schema
 from convex_async.local.store.index_key import UNDEFINED, index_key
 from convex_async.local.store.limits import size_of
+
+STORAGE = "_storage"
 
 IndexName: TypeAlias = tuple[str, str]
 """Table and index."""
@@ -39,6 +41,20 @@ class Document:
         """
         fields = decode(wire)
         return cls(table, document_id, wire, fields, size_of(fields))
+
+    @property
+    def public_wire(self) -> bytes:
+        """The document as functions see it: without what a system's document has for itself.
+
+        Source: convex-backend crates/model/src/file_storage/virtual_table.rs.
+        """
+        if self.table != STORAGE:
+            return self.wire
+        fields = dict(self.fields)
+        del fields["name"]
+        if fields["contentType"] is None:
+            del fields["contentType"]
+        return encode(fields)
 
     def key(self, field_paths: tuple[str, ...]) -> bytes:
         """The key in an index over these fields; creation time and id make it unique."""

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from convex_async.local.problems import DeploymentProblem
-from convex_async.local.store.documents import Commit
+from convex_async.local.store.documents import STORAGE, Commit
 
-STORAGE = "_storage"
 # Seconds for which an upload URL can be used (convex-backend: storage upload tokens).
 UPLOAD_URL_LIFETIME = 3600.0
 # Seconds for which an expired URL is told from one that never was.

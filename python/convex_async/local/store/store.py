@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from convex_async.local.definitions.schema import BY_CREATION_TIME, Schema
+from convex_async.local.definitions.schema import BY_CREATION_TIME, Schema, is_system_table
 from convex_async.local.definitions.validators import ValidationError
 from convex_async.local.store.documents import Commit, Document, IndexName
 from convex_async.local.store.ids import table_number
 
 FOREVER = 2**63 - 1
+RESERVED_TABLE_NUMBERS = 10_000
 
 
 class _Version:
@@ -72,8 +73,22 @@ class Store:
             self._index_version(version)
 
     def number_of(self, table: str) -> int:
-        """The number of a table in its ids, given at its first use."""
-        return self.table_numbers.setdefault(table, len(self.table_numbers) + 1)
+        """The number of a table in its ids, given at its first use.
+
+        As in convex-backend crates/database/src/bootstrap_model/table.rs, the tables of users have
+        numbers from 10,001 on.
+        """
+        number = self.table_numbers.get(table)
+        if number is None:
+            is_system = is_system_table(table)
+            floor = 0 if is_system else RESERVED_TABLE_NUMBERS
+            same = [n for t, n in self.table_numbers.items() if is_system_table(t) == is_system]
+            number = self.table_numbers[table] = max(same, default=floor) + 1
+        return number
+
+    def table_of(self, number: int) -> str | None:
+        """The table of a number, or None."""
+        return next((table for table, n in self.table_numbers.items() if n == number), None)
 
     def is_id(self, value: object, table: str) -> bool:
         """Whether a value is an id of the table, also of a document that is gone."""

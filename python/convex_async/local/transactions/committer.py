@@ -137,7 +137,7 @@ class Committer:
                 continue
             ts = max(time.time_ns(), ts + 1)
             try:
-                commit = waiting.transaction.commit(ts, commits)
+                commit = waiting.transaction.validated(ts, commits)
             except Conflict as conflict:
                 ordered.append(_Ordered(waiting, conflict, None))
                 continue

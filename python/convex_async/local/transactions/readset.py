@@ -34,6 +34,24 @@ class KeyRange:
         return self.high is not None and self.high <= self.low
 
 
+class OpenRange:
+    """A range of an index of which more and more is read; made by `ReadSet.begin`."""
+
+    def __init__(self, read_set: ReadSet, name: IndexName) -> None:
+        self._read_set = read_set
+        self._ranges = read_set.ranges.setdefault(name, [])
+        self._place = -1
+
+    def reach(self, low: bytes, high: bytes | None) -> None:
+        """Note that this was read, which holds all that was noted before."""
+        if self._place < 0:
+            self._place = len(self._ranges)
+            self._ranges.append(KeyRange(low, high))
+            self._read_set.count += 1
+        else:
+            self._ranges[self._place] = KeyRange(low, high)
+
+
 class ReadSet:
     """Index ranges that a transaction read; a lone document is a range of `by_id`.
 
@@ -52,6 +70,10 @@ class ReadSet:
         if read not in ranges[-1:]:
             ranges.append(read)
             self.count += 1
+
+    def begin(self, table: str, index: str) -> OpenRange:
+        """A range that grows while it is read; nothing is noted before it reaches something."""
+        return OpenRange(self, (table, index))
 
     def add_modules(self) -> None:
         """Note that the functions' own code was read, which no limit counts."""

@@ -10,19 +10,33 @@ from itertools import chain
 from typing import Any
 
 from convex_async.codec.values import decode, encode
-from convex_async.local.definitions.schema import BY_ID, check_table_name
+from convex_async.local.definitions.schema import BY_ID, check_table_name, is_system_table
 from convex_async.local.definitions.validators import ValidationError
 from convex_async.local.problems import FunctionProblem
 from convex_async.local.store.documents import Commit, Document, Write
-from convex_async.local.store.ids import make_id, table_number
+from convex_async.local.store.ids import decode_id, make_id
 from convex_async.local.store.index_key import UNDEFINED, index_key, successor
 from convex_async.local.store.limits import MAX_DOCUMENT_NESTING, Usage, check_document
 from convex_async.local.store.store import Store
 from convex_async.local.transactions.readset import ReadSet
 
+# What functions call to have it done.
+_METHODS = {"Update": "db.patch", "Replace": "db.replace", "Delete": "db.delete"}
+
 
 class Conflict(Exception):
     """Another transaction committed what this one had read."""
+
+
+def check_access(table: str, *, is_system: bool) -> None:
+    """Raise `FunctionProblem` unless a table is of the kind that is meant.
+
+    Source: convex-backend crates/isolate/src/environment/udf/async_syscall.rs, system_table_guard.
+    """
+    if is_system and not is_system_table(table):
+        raise FunctionProblem("User tables cannot be accessed with db.system.")
+    if not is_system and is_system_table(table):
+        raise FunctionProblem("System tables can only be accessed with db.system.")
 
 
 class Transaction:
@@ -77,34 +91,34 @@ class Transaction:
 
     def get(self, document_id: object) -> dict[str, Any] | None:
         """The document, freshly decoded, or None."""
-        document = self._find(document_id)
+        document = self.find(document_id)
         return None if document is None else decode(document.wire)
 
-    def find(self, document_id: str) -> Document | None:
-        """The document as it is kept, or None."""
-        return self._find(document_id)
+    def find(self, document_id: object, method: str = "db.get") -> Document | None:
+        """The document; None also of a table that there is not.
 
-    def _find(self, document_id: object) -> Document | None:
+        Args:
+            method: such as `db.get`, for the text of what is wrong.
+
+        Raises:
+            FunctionProblem: it is no id.
+        """
         self._check_open()
-        if table_number(document_id) is None or not isinstance(document_id, str):
-            raise FunctionProblem(f"Invalid argument `id`: {document_id!r} is not a document id")
+        try:
+            number, _ = decode_id(document_id)
+        except ValueError as error:
+            raise FunctionProblem(f"Invalid argument `id` for `{method}`: {error}") from None
+        assert isinstance(document_id, str)
         if document_id in self._written:
             return self._written[document_id].after
-        table = self._table_of(document_id)
+        table = self._store.table_of(number)
+        if table is None:
+            return None
         low = index_key([document_id])
         self.read_set.add(table, BY_ID, low, successor(low))
         document = self._store.get(document_id, self.ts)
         self._count_read(document)
         return document
-
-    def _table_of(self, document_id: str) -> str:
-        number = table_number(document_id)
-        for table, known in self._store.table_numbers.items():
-            if known == number:
-                return table
-        raise FunctionProblem(
-            f"Invalid argument `id`: {document_id!r} is of no table of this deployment"
-        )
 
     def scan(
         self, table: str, index: str, low: bytes, high: bytes | None, *, descending: bool
@@ -145,6 +159,8 @@ class Transaction:
     def insert(self, table: str, fields: Mapping[str, Any]) -> str:
         """Add a document and return its id."""
         try:
+            if isinstance(table, str):
+                check_access(table, is_system=False)
             check_table_name(table)
         except ValueError as error:
             raise FunctionProblem(str(error)) from None
@@ -161,7 +177,13 @@ class Transaction:
 
     def patch(self, document_id: object, changes: Mapping[str, Any]) -> None:
         """Change some fields; one whose value is `UNDEFINED` is taken away."""
-        before = self._existing(document_id)
+        self._patch(self._existing(document_id, "Update"), changes)
+
+    def patch_system(self, document_id: str, changes: Mapping[str, Any]) -> None:
+        """The same, for a document of the system's own."""
+        self._patch(self._existing(document_id, "Update", is_system=True), changes)
+
+    def _patch(self, before: Document, changes: Mapping[str, Any]) -> None:
         fields = {name: value for name, value in before.fields.items() if name[:1] != "_"}
         fields.update(self._user_fields(changes, before))
         kept = {name: value for name, value in fields.items() if value is not UNDEFINED}
@@ -169,20 +191,27 @@ class Transaction:
 
     def replace(self, document_id: object, fields: Mapping[str, Any]) -> None:
         """Put other fields in place of all."""
-        before = self._existing(document_id)
+        before = self._existing(document_id, "Replace")
         new = self._user_fields(fields, before)
         self._put(before.table, before.document_id, before, new, before.fields["_creationTime"])
 
     def delete(self, document_id: object) -> None:
         """Remove the document."""
-        before = self._existing(document_id)
+        before = self._existing(document_id, "Delete")
         self._write(before.document_id, before, None)
 
-    def _existing(self, document_id: object) -> Document:
+    def delete_system(self, document_id: str) -> None:
+        """The same, for a document of the system's own."""
+        before = self._existing(document_id, "Delete", is_system=True)
+        self._write(before.document_id, before, None)
+
+    def _existing(self, document_id: object, verb: str, *, is_system: bool = False) -> Document:
         self._check_writable()
-        before = self._find(document_id)
+        before = self.find(document_id, _METHODS[verb])
         if before is None:
-            raise FunctionProblem(f"Update on nonexistent document ID {document_id}")
+            raise FunctionProblem(f"{verb} on nonexistent document ID {document_id}")
+        if not is_system:
+            check_access(before.table, is_system=False)
         return before
 
     @staticmethod
@@ -241,8 +270,8 @@ class Transaction:
         """The writes so far."""
         return dict(self._written)
 
-    def commit(self, ts: int, unapplied: Sequence[Commit] = ()) -> Commit:
-        """Validate against what was committed meanwhile; the writes, to be applied at `ts`.
+    def validated(self, ts: int, unapplied: Sequence[Commit] = ()) -> Commit:
+        """The writes as a commit at `ts`, once nothing committed meanwhile is in their way.
 
         Args:
             unapplied: commits that will be applied before this one.
