@@ -27,8 +27,8 @@ class Backend:
 
     def __init__(self) -> None:
         # With a schema, as users have one: it concerns no table of the system's.
-        notes = define_table({"text": v.string()})
-        self.functions = functions = Functions(define_schema({"notes": notes}))
+        schema = define_schema({"notes": define_table({"text": v.string()})})
+        self.functions = functions = Functions(schema)
         self.acted: list[str] = []
         self.hang = asyncio.Event()
 

@@ -181,7 +181,7 @@ class Stream:
         for key, document in self._transaction.scan(
             plan.table, plan.index, low, high, descending=plan.order == "desc"
         ):
-            yield key, document.fields, document.wire
+            yield key, document.fields, document.public_wire
 
     def _passes(self, plan: Plan, fields: dict[str, Any]) -> bool | None:
         """Whether a document is in the result; None if the result ends before it."""

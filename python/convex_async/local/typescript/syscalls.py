@@ -20,7 +20,7 @@ from convex_async.local.context.runs import Invocation
 from convex_async.local.context.scheduler import Scheduler
 from convex_async.local.context.storage import ActionStorage, StorageReader, StorageWriter
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
-from convex_async.local.store.files import STORAGE
+from convex_async.local.store.documents import STORAGE
 from convex_async.local.store.index_key import UNDEFINED
 from convex_async.local.transactions.transaction import Transaction
 from convex_async.local.typescript.ids import check_table, guard_system_table, table_of
@@ -94,7 +94,7 @@ def _get(running: Running, payload: bytes) -> bytes:
     guard_system_table(table, is_system=args.is_system)
     check_table(table, args.table, method)
     document = transaction.find(args.id)
-    return _NULL if document is None else document.wire
+    return _NULL if document is None else document.public_wire
 
 
 def _stream_next(running: Running, payload: bytes) -> bytes:
@@ -263,7 +263,7 @@ def _audit_log(running: Running, payload: bytes) -> bytes:
 async def _schedule(running: Running, payload: bytes) -> bytes:
     args = _raw(payload)
     invocation = running.invocation
-    scheduler = Scheduler(invocation.engine, invocation.transaction)
+    scheduler = Scheduler(invocation)
     seconds: float = msgspec.json.decode(args["ts"])
     arguments = decode(bytes(args["args"]))
     return _dump(await scheduler.run_at(seconds, _path_of(args), arguments))
@@ -271,7 +271,7 @@ async def _schedule(running: Running, payload: bytes) -> bytes:
 
 async def _cancel(running: Running, payload: bytes) -> bytes:
     invocation = running.invocation
-    scheduler = Scheduler(invocation.engine, invocation.transaction)
+    scheduler = Scheduler(invocation)
     await scheduler.cancel(_json(payload)["id"])
     return _NULL
 
