@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from convex_async.http.convex_http_client import ConvexHttpClient
     from convex_async.outbox.file import OutboxEntry
     from convex_async.outbox.outbox import Outbox
+    from convex_async.reactive.live_pages import LivePages
     from convex_async.reactive.subscribe_all import ConsistentView
     from convex_async.reactive.updates import Change, Result
     from convex_async.values import ConvexInt64, ConvexMap, ConvexSet, ConvexValue
@@ -70,6 +71,7 @@ _NAMES = {
     "http.convex_http_client": ["ConvexHttpClient"],
     "outbox.file": ["OutboxEntry"],
     "outbox.outbox": ["Outbox"],
+    "reactive.live_pages": ["LivePages"],
     "reactive.subscribe_all": ["ConsistentView"],
     "reactive.updates": ["Change", "Result"],
     "values": ["ConvexInt64", "ConvexMap", "ConvexSet", "ConvexValue"],
@@ -95,6 +97,7 @@ __all__ = [
     "FunctionError",
     "FunctionReference",
     "InvalidValueError",
+    "LivePages",
     "LocalProtocolError",
     "OptimisticLocalStore",
     "Outbox",

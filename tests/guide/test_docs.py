@@ -18,7 +18,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.mark.parametrize(
     ("page", "blocks"),
-    [("guide.md", 20), ("coming-from-convex.md", 2), ("local.md", 3), ("reactive.md", 3)],
+    [("guide.md", 20), ("coming-from-convex.md", 2), ("local.md", 3), ("reactive.md", 4)],
 )
 async def test_a_page_runs(page: str, blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CONVEX_URL", raising=False)

@@ -79,6 +79,7 @@ def make_functions() -> Functions:
         numbered = ctx.db.query("items").with_index("by_number", lambda q: q.eq("number", number))
         await ctx.db.delete((await numbered.unique())["_id"])
 
+    @functions.query("items:beside", args={"paginationOpts": v.any()})
     @functions.query("items:ranked", args={"paginationOpts": v.any()})
     async def ranked(ctx: Any, paginationOpts: Any) -> Any:
         return await ctx.db.query("items").with_index("by_number").paginate(paginationOpts)

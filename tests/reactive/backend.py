@@ -57,6 +57,26 @@ def make_functions() -> Functions:
             raise ConvexError({"code": "SWITCHED_OFF"})
         return await ctx.db.query("items").with_index("by_number").paginate(paginationOpts)
 
+    @functions.query("items:crowded", args={"paginationOpts": v.any(), "limit": v.number()})
+    async def crowded(ctx: Any, paginationOpts: Any, limit: float) -> Any:
+        """As if a page of more than `limit` items were too much to read."""
+        found = await ctx.db.query("items").with_index("by_number").paginate(paginationOpts)
+        if len(found["page"]) > limit:
+            found["page"] = found["page"][: int(limit)]
+            found["pageStatus"] = "SplitRequired"
+        return found
+
+    @functions.query("items:moody", args={"paginationOpts": v.any()})
+    async def moody(ctx: Any, paginationOpts: Any) -> Any:
+        """The other way round after a switch: its cursors are of no use then."""
+        is_off = await ctx.db.query("switches").first() is not None
+        query = ctx.db.query("items").with_index("by_number").order("desc" if is_off else "asc")
+        return await query.paginate(paginationOpts)
+
+    @functions.query("items:broken", args={"paginationOpts": v.any()})
+    async def broken(ctx: Any, paginationOpts: Any) -> Any:
+        raise ConvexError({"isConvexSystemError": True, "paginationError": "InvalidCursor"})
+
     @functions.query("items:all")
     async def all_items(ctx: Any) -> Any:
         return await ctx.db.query("items").with_index("by_number").collect()

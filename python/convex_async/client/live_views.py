@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from convex_async.connection.driver import Driver
 
 if TYPE_CHECKING:
+    from convex_async.function_path import FunctionReference
+    from convex_async.reactive.live_pages import LivePages
     from convex_async.reactive.subscribe_all import ConsistentView, QuerySpec
     from convex_async.reactive.watcher import QuerySetWatcher
 
 K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 
 
 class LiveViews(ABC):
@@ -35,6 +38,48 @@ class LiveViews(ABC):
         from convex_async.reactive.subscribe_all import ConsistentView
 
         return ConsistentView(self._running(), queries)
+
+    @overload
+    def paginate_live(
+        self,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
+        *,
+        page_size: int = 20,
+        type: type[T],
+    ) -> LivePages[T]: ...
+    @overload
+    def paginate_live(
+        self,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
+        *,
+        page_size: int = 20,
+        type: Any = None,
+    ) -> LivePages[Any]: ...
+    def paginate_live(
+        self,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
+        *,
+        page_size: int = 20,
+        type: Any = None,
+    ) -> LivePages[Any]:
+        """The first pages of a paginated query as one live list; `load_more` makes it longer.
+
+        Args:
+            path: of a query that takes `paginationOpts`, which is filled in.
+            args: its other arguments.
+            page_size: documents a page, 1 to 32000.
+            type: of one document.
+
+        Raises:
+            CodecError, ValueError, TypeError: bad arguments or path.
+            ClientClosedError: the client is closed.
+        """
+        from convex_async.reactive.live_pages import LivePages
+
+        return LivePages(self._running(), path, args, page_size=page_size, type=type)
 
     def _watcher(self) -> QuerySetWatcher[Any]:
         """A changing set of queries, seen together; each may still be loading."""
