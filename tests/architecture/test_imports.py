@@ -17,7 +17,8 @@ PACKAGE = Path(convex_async.__file__).parent
 # other. Rooms that are still to be built have their place already.
 LADDER = """
 cli
-testing | sync
+testing
+sync
 client | local
 reactive | http
 connection
@@ -32,13 +33,13 @@ version
 # The same within `local`, whose `deployment` makes and ties all below it.
 LOCAL_LADDER = """
 deployment
-server | jobs | typescript
+server | jobs | typescript | inspection
 engine
 context
 transactions
 store
 definitions | auth
-problems
+problems | clock
 """
 # Below it, `local` sees these alone: it is a server, and shares with the client only the wire.
 LOCAL_SEES = (

@@ -45,10 +45,18 @@ def command(
     if is_folder:
         env = {} if env_file is None else _read_env(env_file)
         deployment = LocalDeployment.from_folder(
-            functions, env=env, path=path, host=host, port=port, redact=redact
+            functions,
+            env=env,
+            path=path,
+            host=host,
+            port=port,
+            redact=redact,
+            record_calls=False,
         )
     else:
-        deployment = LocalDeployment(_load(functions), path, host=host, port=port, redact=redact)
+        deployment = LocalDeployment(
+            _load(functions), path, host=host, port=port, redact=redact, record_calls=False
+        )
     try:
         asyncio.run(_serve(deployment))
     except LoadError as error:

@@ -18,9 +18,11 @@ from convex_async.local.auth.identity import Caller
 from convex_async.local.auth.tokens import Tokens
 from convex_async.local.definitions.crons import Cron
 from convex_async.local.definitions.functions import Declaration, Functions
+from convex_async.local.engine.calls import FunctionCall, assert_called
 from convex_async.local.engine.engine import Engine
 from convex_async.local.engine.python_functions import PythonFunctions
 from convex_async.local.engine.runtime import Runtime
+from convex_async.local.inspection.tables import Tables
 from convex_async.local.jobs.jobs import Jobs
 from convex_async.local.server.app import make_app, make_site
 from convex_async.local.server.draining import OpenRequests
@@ -51,6 +53,7 @@ class LocalDeployment:
         port: 0 takes a free one.
         redact: hide the functions' errors and logs from clients, as production deployments do.
         name: the deployment's name, the first part of its admin key.
+        record_calls: note each call in `calls`; leave it out for what runs for days.
         issuers: other issuers of JWTs to trust, by `iss`: a JWKS document, with the `applicationID`
             that its tokens are to be for, as in Convex's `auth.config`, or without one if they may
             be for anybody; or that ID alone, and the keys are found by OpenID Connect.
@@ -58,6 +61,8 @@ class LocalDeployment:
     Attributes:
         faults: switches that make it misbehave.
         env: the environment variables of functions in TypeScript, from their next run on.
+        calls: of functions, in order, by clients, jobs and other functions' transactions; a live
+            query once, however often it ran again. Clear it as you like.
     """
 
     def __init__(
@@ -69,9 +74,12 @@ class LocalDeployment:
         port: int = 0,
         redact: bool = False,
         name: str = "local",
+        record_calls: bool = True,
         issuers: Mapping[str, Mapping[str, Any] | str] | None = None,
     ) -> None:
         self.faults = Faults()
+        self.calls: list[FunctionCall] = []
+        self._record_calls = record_calls
         self._functions = functions
         self._path = None if path is None else Path(path)
         self._host = host
@@ -79,6 +87,8 @@ class LocalDeployment:
         self._redact = redact
         self._tokens = Tokens(name, issuers or {})
         self._engine: Engine | None = None
+        self._jobs: Jobs | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._runner: web.AppRunner | None = None
         self._site_runner: web.AppRunner | None = None
         self._requests = OpenRequests()
@@ -190,6 +200,46 @@ class LocalDeployment:
             raise ConvexError(decode(result.data), message, path=name, request_id=request_id)
         return decode(result)
 
+    # What tests look at
+
+    @property
+    def tables(self) -> Tables:
+        """The documents by table: `tables["tasks"]` is a sequence of them as they are now.
+
+        `tables["tasks"].insert(fields)` adds one, `tables["tasks"] = [...]` sets them all.
+        """
+        engine = self._running()
+        assert self._loop is not None
+        return Tables(engine, self._loop)
+
+    def assert_called(
+        self,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
+        *,
+        times: int | None = None,
+    ) -> None:
+        """Raise `AssertionError`, which shows the calls there were, unless a function was called.
+
+        Args:
+            args: all the arguments that it was called with; None for any.
+            times: how often; None for at least once.
+        """
+        assert_called(self.calls, path, args, times)
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass at once: run, in order, what the scheduler and crons run meanwhile.
+
+        Each run happens at its time, which is `ctx.now`, and is over when this returns; a cron runs
+        as often as it would have. Tokens and upload URLs do not age by it.
+
+        Raises:
+            ValueError: the time is negative or infinite.
+        """
+        self._running()
+        assert self._jobs is not None
+        await self._jobs.advance(seconds)
+
     async def start(self) -> None:
         """Begin to listen.
 
@@ -205,7 +255,12 @@ class LocalDeployment:
                 self._tokens.trust(loaded.auth)
                 self.env.on_change = loaded.set_env
                 runtimes.append(loaded)
-            engine = Engine(*runtimes, path=self._path, redact=self._redact)
+            engine = Engine(
+                *runtimes,
+                path=self._path,
+                redact=self._redact,
+                calls=self.calls if self._record_calls else None,
+            )
             stack.push_async_callback(engine.close)
             jobs = Jobs(engine)
             stack.push_async_callback(jobs.close)
@@ -217,7 +272,8 @@ class LocalDeployment:
             app = make_app(engine, self._tokens, self.faults, self._requests)
             self._runner = await self._listen(stack, app, self._port)
             self._port = self._runner.addresses[0][1]
-            self._engine = engine
+            self._engine, self._jobs = engine, jobs
+            self._loop = asyncio.get_running_loop()
             self._tokens.issuer = engine.files.origin = self.url
             stack.callback(self.faults.drop)
             self._stack = stack.pop_all()
@@ -250,7 +306,7 @@ class LocalDeployment:
 
     async def close(self) -> None:
         """Cut all connections and stop. Idempotent."""
-        self._runner = self._site_runner = self._engine = None
+        self._runner = self._site_runner = self._engine = self._jobs = None
         stack, self._stack = self._stack, AsyncExitStack()
         await stack.aclose()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -41,7 +40,7 @@ class Context:
 
     def __init__(self, invocation: Invocation) -> None:
         transaction = invocation.transaction
-        self.now = time.time() * 1e3 if transaction is None else transaction.now
+        self.now = invocation.engine.clock.time() * 1e3 if transaction is None else transaction.now
         self.auth = Auth(invocation.run.identity)
         self._invocation = invocation
 

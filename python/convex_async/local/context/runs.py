@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from convex_async.local.auth.identity import Caller
+from convex_async.local.clock import WallClock
 from convex_async.local.context.cursors import Pages
 from convex_async.local.definitions.functions import Declaration
 from convex_async.local.store.files import Files
@@ -25,6 +26,7 @@ class Runs(Protocol):
     """What a run needs of the engine."""
 
     files: Files
+    clock: WallClock
 
     async def call(self, kind: str, path: str, args: bytes, caller: Invocation) -> bytes:
         """The result of another function, run for this one.

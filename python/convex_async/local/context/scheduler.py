@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -28,6 +27,7 @@ class Scheduler:
 
     def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
+        self._clock = invocation.engine.clock
 
     async def run_after(
         self,
@@ -44,7 +44,7 @@ class Scheduler:
         delay = _number("run_after", "seconds, or a timedelta", delay)
         if delay < 0:
             raise FunctionProblem(f"run_after takes seconds from 0 on, not {seconds!r}")
-        return await self._schedule(time.time() + delay, path, args)
+        return await self._schedule(self._clock.time() + delay, path, args)
 
     async def run_at(
         self,
@@ -85,7 +85,7 @@ class Scheduler:
     async def _schedule(
         self, at: float, path: str | FunctionReference, args: Mapping[str, Any] | None
     ) -> str:
-        now = time.time()
+        now = self._clock.time()
         if abs(at - now) > HORIZON:
             direction = "future: is it in milliseconds?" if at > now else "past"
             raise FunctionProblem(f"{at!r} is more than 5 years in the {direction}")

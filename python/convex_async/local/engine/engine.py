@@ -12,10 +12,12 @@ from typing import TypeVar
 from convex_async.errors import ConvexError
 from convex_async.function_path import FunctionPath
 from convex_async.local.auth.identity import Caller
+from convex_async.local.clock import WallClock
 from convex_async.local.context.cursors import Pages
 from convex_async.local.context.runs import Invocation, Run
-from convex_async.local.definitions.functions import Declaration
+from convex_async.local.definitions.functions import Declaration, FunctionKind
 from convex_async.local.definitions.http_actions import Request, Response
+from convex_async.local.engine.calls import FunctionCall
 from convex_async.local.engine.python_functions import failure_of
 from convex_async.local.engine.runner import Runner
 from convex_async.local.engine.runtime import Runtime
@@ -44,6 +46,7 @@ class Engine:
         runtimes: who runs its functions; each path is of one of them.
         path: the SQLite file; None keeps everything in memory.
         redact: hide errors and log lines from clients, as production deployments do.
+        calls: where each call is noted; None to note none.
 
     Attributes:
         runtimes: those of now.
@@ -54,7 +57,15 @@ class Engine:
         ValueError: two runtimes declare the same.
     """
 
-    def __init__(self, *runtimes: Runtime, path: Path | None, redact: bool = False) -> None:
+    def __init__(
+        self,
+        *runtimes: Runtime,
+        path: Path | None,
+        redact: bool = False,
+        calls: list[FunctionCall] | None = None,
+    ) -> None:
+        self.clock = WallClock()
+        self._calls = calls
         self.runtimes = Runtimes(*runtimes)
         self.files = Files(None if path is None else path.with_name(f"{path.name}-files"))
         self._durable = None if path is None else Durable(path)
@@ -77,6 +88,11 @@ class Engine:
     def latest_ts(self) -> int:
         """The timestamp of the last commit, ns since the epoch."""
         return self.store.latest_ts
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether commits wait for a file."""
+        return self._durable is not None
 
     async def close(self) -> None:
         """Finish the commit under way, close the runtimes and the file."""
@@ -137,8 +153,15 @@ class Engine:
         identity: Caller | None,
         journal: str | None = None,
         ts: int | None = None,
+        is_rerun: bool = False,
     ) -> QueryRun:
-        """Run a query at the latest state, or on a snapshot that is open at `ts`."""
+        """Run a query at the latest state, or on a snapshot that is open at `ts`.
+
+        Args:
+            is_rerun: whether it runs again only because what it read changed.
+        """
+        if not is_rerun:
+            self._note("query", path, args)
         run = Run(identity)
         # The same numbers each time: a query without other changes has the same result.
         seed = f"{path}\0".encode() + args
@@ -183,6 +206,9 @@ class Engine:
         Raises:
             DeploymentProblem: it conflicted with others too often.
         """
+        if (answer := self._committer.answer(session)) is not None:
+            return answer
+        self._note("mutation", path, args)
         for _ in range(CONFLICT_RETRIES + 1):
             if (answer := self._committer.answer(session)) is not None:
                 return answer
@@ -211,6 +237,7 @@ class Engine:
         self, path: str, args: bytes, *, identity: Caller | None, job_id: str | None = None
     ) -> ActionRun:
         """Run an action; `job_id` as for mutations."""
+        self._note("action", path, args)
         run = Run(identity, job_id)
         result = await self._runner.attempt("action", path, args, run, None, Pages(None))
         return ActionRun(result, self._runner.shown(run))
@@ -273,10 +300,14 @@ class Engine:
 
     # How
 
+    def _note(self, kind: FunctionKind, path: str, args: bytes) -> None:
+        if self._calls is not None:
+            self._calls.append(FunctionCall(kind, path, args))
+
     def _begin(
         self, *, writable: bool, seed: bytes | None = None, at: int | None = None
     ) -> Transaction:
-        now = time.time_ns() // 1000 / 1000
+        now = int(self.clock.time() * 1e6) / 1000
         return Transaction(self.store, now=now, writable=writable, rng=self._rng, seed=seed, at=at)
 
     def _publish(self, commit: Commit) -> None:

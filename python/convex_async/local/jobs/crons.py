@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
+import math
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,11 @@ class CronRunner:
         self._crons = engine.runtimes.crons
         self._ids: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
+        self._clock = engine.clock
+        self._released = asyncio.Event()
+        self._released.set()
+        self._held = asyncio.Event()
+        self._turns = {name: asyncio.Lock() for name in self._crons}
 
     async def start(self) -> None:
         """Take over what an earlier process left, and begin to run the crons."""
@@ -48,6 +53,31 @@ class CronRunner:
             self._task.cancel()
             await asyncio.wait([self._task])
 
+    # Time that is moved by hand
+
+    async def hold(self) -> None:
+        """Begin no cron by itself any more, and wait for those that run."""
+        self._released.clear()
+        self._held.set()
+        for turn in self._turns.values():
+            async with turn:
+                pass
+
+    def release(self) -> None:
+        """Run the crons again when they are due. Idempotent."""
+        self._held.clear()
+        self._released.set()
+
+    def next_due(self) -> float:
+        """When the next cron is due, seconds since the epoch; infinite without one."""
+        return min(map(self._due_of, self._crons.values()), default=math.inf)
+
+    async def run_next(self) -> None:
+        """Run the cron that is due next, to its end, while all are held."""
+        await self._run_once(min(self._crons.values(), key=self._due_of))
+
+    # How
+
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
             for cron in self._crons.values():
@@ -56,7 +86,7 @@ class CronRunner:
     def _declare(self, transaction: Transaction) -> dict[str, str]:
         """Add new crons, forget those that are gone, begin changed ones anew; the ids by name."""
         ids: dict[str, str] = {}
-        now = time.time()
+        now = self._clock.time()
         for document in list(self._engine.store.documents()):
             if document.table != CRONS:
                 continue
@@ -77,15 +107,29 @@ class CronRunner:
 
     async def _repeat(self, cron: Cron) -> None:
         while True:
-            job = self._engine.store.get(self._ids[cron.name], self._engine.latest_ts)
-            assert job is not None
-            due: float = job.fields["scheduledTime"] / 1e3
-            await asyncio.sleep(max(0.0, due - time.time()))
-            await until_done(f"the cron {cron.name!r}", partial(self._attempt, cron, due))
+            await self._released.wait()
+            try:
+                async with asyncio.timeout(max(0.0, self._due_of(cron) - self._clock.time())):
+                    await self._held.wait()
+            except TimeoutError:
+                if self._held.is_set():
+                    continue
+                async with self._turns[cron.name]:
+                    await self._run_once(cron)
+
+    def _due_of(self, cron: Cron) -> float:
+        job = self._engine.store.get(self._ids[cron.name], self._engine.latest_ts)
+        assert job is not None
+        due: float = job.fields["scheduledTime"] / 1e3
+        return due
+
+    async def _run_once(self, cron: Cron) -> None:
+        due = self._due_of(cron)
+        await until_done(f"the cron {cron.name!r}", partial(self._attempt, cron, due))
 
     async def _attempt(self, cron: Cron, due: float) -> None:
         def complete(transaction: Transaction) -> None:
-            following = cron.schedule.next(due, time.time())
+            following = cron.schedule.next(due, self._clock.time())
             changes = {"state": {"kind": "pending"}, **_due(cron, following)}
             transaction.patch_system(self._ids[cron.name], changes)
 

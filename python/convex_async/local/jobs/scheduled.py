@@ -6,8 +6,8 @@ import asyncio
 import heapq
 import logging
 import math
-import time
 from functools import partial
+from typing import Any
 
 from convex_async.codec.values import encode_arguments
 from convex_async.local.auth.identity import INTERNAL
@@ -40,8 +40,12 @@ class JobScheduler:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._due: list[tuple[float, str]] = []
+        # When it is due, when it was scheduled, its id.
+        self._due: list[tuple[float, float, str]] = []
         self._changed = asyncio.Event()
+        self._clock = engine.clock
+        self._is_held = False
+        self._running: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(PARALLELISM)
         self._task: asyncio.Task[None] | None = None
         engine.on_commit.append(self._committed)
@@ -62,15 +66,40 @@ class JobScheduler:
             group.create_task(self._sweep())
             while True:
                 self._changed.clear()
-                now = time.time()
-                while self._due and self._due[0][0] <= now:
-                    group.create_task(self._run_job(heapq.heappop(self._due)[1]))
-                delay = self._due[0][0] - now if self._due else None
+                now = self._clock.time()
+                while not self._is_held and self._due and self._due[0][0] <= now:
+                    task = group.create_task(self._run_job(heapq.heappop(self._due)[-1]))
+                    self._running.add(task)
+                    task.add_done_callback(self._running.discard)
+                delay = self._due[0][0] - now if self._due and not self._is_held else None
                 try:
                     async with asyncio.timeout(delay):
                         await self._changed.wait()
                 except TimeoutError:
                     pass
+
+    # Time that is moved by hand
+
+    async def hold(self) -> None:
+        """Begin no job by itself any more, and wait for those that run."""
+        self._is_held = True
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def release(self) -> None:
+        """Begin jobs again when they are due. Idempotent."""
+        self._is_held = False
+        self._changed.set()
+
+    def next_due(self) -> float:
+        """When the next job is due, seconds since the epoch; infinite without one."""
+        return self._due[0][0] if self._due else math.inf
+
+    async def run_next(self) -> None:
+        """Run the job that is due next, to its end, while all are held."""
+        await self._run_job(heapq.heappop(self._due)[-1])
+
+    # How
 
     async def _recover(self) -> None:
         """Queue the pending jobs; an action that an earlier process ran is not run again."""
@@ -79,7 +108,7 @@ class JobScheduler:
                 continue
             job = Job.of(document.fields)
             if job.kind == "pending":
-                self._add(document.document_id, job)
+                self._add(document.document_id, document.fields)
             elif job.kind == "inProgress":
                 await self._end(document.document_id, job, LOST)
 
@@ -87,10 +116,11 @@ class JobScheduler:
         for write in commit.writes:
             after = write.after
             if after is not None and after.table == SCHEDULED and write.before is None:
-                self._add(after.document_id, Job.of(after.fields))
+                self._add(after.document_id, after.fields)
 
-    def _add(self, job_id: str, job: Job) -> None:
-        heapq.heappush(self._due, (job.scheduled_time / 1e3, job_id))
+    def _add(self, job_id: str, fields: dict[str, Any]) -> None:
+        due = (fields["scheduledTime"] / 1e3, fields["_creationTime"], job_id)
+        heapq.heappush(self._due, due)
         self._changed.set()
 
     async def _run_job(self, job_id: str) -> None:
@@ -121,7 +151,7 @@ class JobScheduler:
                 job_id=job_id,
                 # The mutation sees itself in progress; nobody else does before it has ended.
                 begin=lambda t: self._begin(t, job_id),
-                finish=lambda t: t.patch_system(job_id, ended("success", _now())),
+                finish=lambda t: t.patch_system(job_id, ended("success", self._now())),
             )
         except Withdrawn:
             return
@@ -148,14 +178,18 @@ class JobScheduler:
             fields = transaction.get(job_id)
             if fields is not None and not Job.of(fields).is_over:
                 kind: JobKind = "success" if error is None else "failed"
-                transaction.patch_system(job_id, ended(kind, _now(), error))
+                transaction.patch_system(job_id, ended(kind, self._now(), error))
 
         await self._engine.transact(end)
+
+    def _now(self) -> float:
+        """Ms since the epoch."""
+        return self._clock.time() * 1e3
 
     async def _sweep(self) -> None:
         while True:
             try:
-                await self._delete_finished(time.time() - FINISHED_KEPT)
+                await self._delete_finished(self._clock.time() - FINISHED_KEPT)
             except Exception:
                 _log.exception("finished jobs were not deleted")
             await asyncio.sleep(SWEEP_EVERY)
@@ -171,11 +205,6 @@ class JobScheduler:
         for start in range(0, len(finished), SWEEP_SIZE):
             batch = finished[start : start + SWEEP_SIZE]
             await self._engine.transact(partial(_delete_all, batch))
-
-
-def _now() -> float:
-    """Ms since the epoch."""
-    return time.time() * 1e3
 
 
 def _error_of(result: bytes | Failure) -> str | None:

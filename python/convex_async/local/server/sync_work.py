@@ -182,7 +182,12 @@ class SyncWork:
         except (FunctionProblem, ValueError) as problem:
             return Failed(str(problem)), None
         run = await self._engine.query(
-            query.path, args, identity=work.identity, journal=query.journal, ts=ts
+            query.path,
+            args,
+            identity=work.identity,
+            journal=query.journal,
+            ts=ts,
+            is_rerun=query.query_id in self._watches,
         )
         if (old := self._watches.pop(query.query_id, None)) is not None:
             old.cancel()
