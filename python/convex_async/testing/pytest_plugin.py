@@ -67,12 +67,12 @@ def convex_url(request: pytest.FixtureRequest) -> str:
 def convex_client(request: pytest.FixtureRequest, convex_url: str) -> Iterator[Any]:
     """A client of the test's deployment: a blocking one in a test that is no coroutine."""
     if not inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
-        from convex_async.sync import ConvexClient as BlockingClient
+        from convex_async.sync.client import ConvexClient as BlockingClient
 
         with BlockingClient(convex_url) as blocking:
             yield blocking
         return
-    from convex_async import ConvexClient
+    from convex_async.client.convex_client import ConvexClient
 
     client = ConvexClient(convex_url)
     test = request.node.obj
