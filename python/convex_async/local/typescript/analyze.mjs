@@ -25,43 +25,58 @@ function functionsOf(name, module) {
   return found;
 }
 
-/** All declarations of the bundle; a module that can't be loaded is a problem with its text. */
+function nothing() {
+  return { functions: [], schema: null, crons: null, routes: null, auth: null, children: [] };
+}
+
+/** Add what a module declares. */
+function read(found, name, module) {
+  const exported = module.default;
+  if (name === "schema") {
+    if (typeof exported?.export !== "function")
+      throw new Error("schema has no default export made by defineSchema");
+    found.schema = JSON.parse(exported.export());
+    return;
+  }
+  if (name === "auth.config") {
+    if (exported === undefined) throw new Error("auth config file is missing default export.");
+    found.auth = JSON.parse(JSON.stringify(exported));
+    return;
+  }
+  if (name === "convex.config") {
+    if (typeof exported?.export !== "function")
+      throw new Error("convex.config has no default export made by defineApp or defineComponent");
+    found.children = exported.export().childComponents.map(({ name, path }) => [name, path]);
+    return;
+  }
+  found.functions.push(...functionsOf(name, module));
+  if (name === "crons") {
+    if (!exported?.isCrons)
+      throw new Error("crons has no default export made by cronJobs(): `export default crons`");
+    found.crons = JSON.parse(exported.export());
+  }
+  if (name === "http") {
+    if (!exported?.isRouter)
+      throw new Error("The default export of `convex/http.js` is not a Router made by httpRouter()");
+    found.routes = exported.getRoutes().map(([path, method]) => [path, method]);
+  }
+}
+
+/**
+ * What each definition of the bundle declares, by its key, which is empty for the app's; a module
+ * that can't be loaded is a problem with its text.
+ */
 export async function analyze(bundle, open, evaluate, nodeModules, describe) {
-  const found = { functions: [], schema: null, crons: null, routes: null, auth: null, problems: [] };
+  const definitions = { "": nothing() };
+  const problems = [];
   const modules = evaluate();
-  const names = [...bundle.modules, ...Object.keys(nodeModules)].sort();
-  for (const name of names) {
+  for (const name of [...bundle.modules, ...Object.keys(nodeModules)].sort()) {
+    const [, key, own] = /^(c\d+!)?(.*)$/.exec(name);
     try {
-      const module = await open(name, modules);
-      const exported = module.default;
-      if (name === "schema") {
-        if (typeof exported?.export !== "function")
-          throw new Error("schema has no default export made by defineSchema");
-        found.schema = JSON.parse(exported.export());
-      } else if (name === "auth.config") {
-        if (exported === undefined) throw new Error("auth config file is missing default export.");
-        found.auth = JSON.parse(JSON.stringify(exported));
-      } else if (name === "convex.config") continue;
-      else {
-        found.functions.push(...functionsOf(name, module));
-        if (name === "crons") {
-          if (!exported?.isCrons)
-            throw new Error(
-              "crons has no default export made by cronJobs(): `export default crons`",
-            );
-          found.crons = JSON.parse(exported.export());
-        }
-        if (name === "http") {
-          if (!exported?.isRouter)
-            throw new Error(
-              "The default export of `convex/http.js` is not a Router made by httpRouter()",
-            );
-          found.routes = exported.getRoutes().map(([path, method]) => [path, method]);
-        }
-      }
+      read((definitions[key ?? ""] ??= nothing()), own, await open(name, modules));
     } catch (error) {
-      found.problems.push({ module: name, ...describe(error) });
+      problems.push({ module: name, ...describe(error) });
     }
   }
-  return found;
+  return { definitions, problems };
 }

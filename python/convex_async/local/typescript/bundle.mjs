@@ -31,7 +31,8 @@ function* walk(directory) {
   }
 }
 
-function entryPoints() {
+/** The modules of one definition: the app's (its key is empty), or a component's. */
+function entryPoints({ key, folder }) {
   const found = [];
   for (const file of walk(folder)) {
     const relative = path.relative(folder, file).split(path.sep).join("/");
@@ -48,7 +49,7 @@ function entryPoints() {
     if (/\.tsx?$/.test(base) && !/^\s{0,100}(import|export)/m.test(source)) continue;
     found.push({ name: relative.replace(/\.[^.]+$/, ""), file, isNode: usesNode(source) });
   }
-  for (const name of ["schema", "auth.config"]) {
+  for (const name of ["schema", "auth.config", "convex.config"]) {
     const files = [".ts", ".js"].map((end) => path.join(folder, name + end)).filter((f) => fs.existsSync(f));
     if (files.length > 1 && name === "auth.config")
       throw new Refused(`Found both ${files[1]} and ${files[0]}, choose one.`);
@@ -57,8 +58,67 @@ function entryPoints() {
   for (const { name, file, isNode } of found)
     if (isNode && ["http", "crons", "schema", "auth.config", "convex.config"].includes(name))
       throw new Refused(`${shown(file)}: "use node" directive is not allowed for ${path.basename(file)} file.`);
+  return found.map((entry) => ({ ...entry, module: entry.name, name: key + entry.name }));
+}
+
+const CONFIG = /(^|\/)convex\.config(\.js|\.ts|\.mjs|\.mts)?$/;
+
+/** The definitions that the app's `convex.config` leads to, the app's own first. */
+async function definitions(esbuild) {
+  const found = [{ key: "", folder, children: {} }];
+  for (const definition of found) {
+    const config = [".ts", ".js"].map((end) => path.join(definition.folder, `convex.config${end}`)).find((f) => fs.existsSync(f));
+    if (config === undefined) continue;
+    await esbuild.build({
+      ...COMMON,
+      entryPoints: [config],
+      format: "esm",
+      sourcemap: false,
+      outdir: path.join(root, "out"),
+      plugins: [
+        {
+          name: "convex-async-definitions",
+          setup(build) {
+            build.onResolve({ filter: CONFIG }, async (args) => {
+              if (args.kind === "entry-point" || args.pluginData === "resolved") return null;
+              const { resolveDir, importer, kind } = args;
+              const resolved = await build.resolve(args.path, { resolveDir, importer, kind, pluginData: "resolved" });
+              if (resolved.errors.length) return { errors: resolved.errors };
+              const at = path.dirname(resolved.path);
+              if (!found.some((other) => other.folder === at))
+                found.push({ key: `c${found.length}!`, folder: at, config: resolved.path });
+              return { path: at, namespace: "convex-async-definition" };
+            });
+            build.onLoad({ filter: /.*/, namespace: "convex-async-definition" }, () => ({ contents: "export default {};" }));
+          },
+        },
+      ],
+    });
+  }
   return found;
 }
+
+/** While a `convex.config` is evaluated, the definitions that it uses are their places only. */
+const definitionPlugin = (all) => ({
+  name: "convex-async-definition",
+  setup(build) {
+    build.onResolve({ filter: CONFIG }, async (args) => {
+      if (!CONFIG.test(args.importer.split(path.sep).join("/")) || args.pluginData === "resolved") return null;
+      const { resolveDir, importer, kind } = args;
+      const resolved = await build.resolve(args.path, { resolveDir, importer, kind, pluginData: "resolved" });
+      return { path: resolved.path, namespace: "convex-async-definition" };
+    });
+    build.onLoad({ filter: /.*/, namespace: "convex-async-definition" }, (args) => {
+      const at = path.dirname(args.path);
+      const named = /defineComponent\(\s*["'`]([^"'`]+)/.exec(fs.readFileSync(args.path, "utf8"));
+      const stub = {
+        componentDefinitionPath: all.find((one) => one.folder === at).key,
+        defaultName: named?.[1] ?? path.basename(at),
+      };
+      return { contents: `export default ${JSON.stringify(stub)};` };
+    });
+  },
+});
 
 /** Whether the directive prologue has "use node". */
 function usesNode(source) {
@@ -114,7 +174,7 @@ const generatedPlugin = {
       if (!args.path.startsWith(".")) return null;
       const target = path.resolve(args.resolveDir, args.path).replace(/\.(js|ts)$/, "");
       if ([".ts", ".js"].some((end) => fs.existsSync(target + end))) return null;
-      if (path.dirname(target) !== path.join(folder, "_generated")) return null;
+      if (path.basename(path.dirname(target)) !== "_generated") return null;
       return { path: path.basename(target), namespace: "convex-async-generated" };
     });
     build.onLoad({ filter: /.*/, namespace: "convex-async-generated" }, (args) => ({
@@ -175,20 +235,18 @@ const COMMON = {
 };
 
 /** A source map whose sources are as the real bundler has them: `../convex/tasks.ts`. */
-function withSources(text, output, names) {
+function withSources(text, output, entries) {
   const map = JSON.parse(text);
   map.sources = map.sources.map((source) => {
     const full = path.resolve(path.dirname(output), source);
     const relative = path.relative(root, full).split(path.sep).join("/");
-    const inFolder = path.relative(folder, full).split(path.sep).join("/").replace(/\.[^.]+$/, "");
-    const depth = names.has(inFolder) ? inFolder.split("/").length : 2;
+    const depth = entries.find((entry) => entry.file === full)?.module.split("/").length ?? 2;
     return "../".repeat(depth) + relative;
   });
   return JSON.stringify(map);
 }
 
-async function bundleIsolate(esbuild, entries) {
-  const names = new Set(entries.map((entry) => entry.name));
+async function bundleIsolate(esbuild, entries, all) {
   const contents = `__modules = {${entries
     .map(({ name, file }) => `${JSON.stringify(name)}: () => import(${JSON.stringify(file)})`)
     .join(",\n")}};`;
@@ -199,14 +257,13 @@ async function bundleIsolate(esbuild, entries) {
     platform: "browser",
     format: "iife",
     outfile: output,
-    plugins: [isolatePlugin, generatedPlugin, wasmPlugin],
+    plugins: [definitionPlugin(all), isolatePlugin, generatedPlugin, wasmPlugin],
   });
   const [map, js] = [".map", ".js"].map((end) => result.outputFiles.find((f) => f.path.endsWith(end)).text);
-  return { js, map: withSources(map, output, names), inputs: inputsOf(result) };
+  return { js, map: withSources(map, output, entries), inputs: inputsOf(result) };
 }
 
 async function bundleNode(esbuild, entries) {
-  const names = new Set(entries.map((entry) => entry.name));
   const directory = path.join(scratch, createHash("sha256").update(String(process.hrtime.bigint())).digest("hex").slice(0, 12));
   const config = path.join(root, "convex.json");
   const external = fs.existsSync(config)
@@ -214,7 +271,7 @@ async function bundleNode(esbuild, entries) {
     : [];
   const result = await esbuild.build({
     ...COMMON,
-    entryPoints: entries.map(({ name, file }) => ({ in: file, out: name })),
+    entryPoints: entries.map(({ name, file }) => ({ in: file, out: outOf(name) })),
     platform: "node",
     format: "esm",
     splitting: true,
@@ -231,7 +288,7 @@ async function bundleNode(esbuild, entries) {
   for (const file of result.outputFiles) {
     if (file.path.endsWith(".map")) {
       const output = file.path.slice(0, -4);
-      maps[pathToFileURL(output).href] = withSources(file.text, output, names);
+      maps[pathToFileURL(output).href] = withSources(file.text, output, entries);
       continue;
     }
     fs.mkdirSync(path.dirname(file.path), { recursive: true });
@@ -243,11 +300,13 @@ async function bundleNode(esbuild, entries) {
     nodeRoot: `${pathToFileURL(directory).href}/`,
     nodeMaps: maps,
     nodeModules: Object.fromEntries(
-      entries.map(({ name }) => [name, pathToFileURL(path.join(directory, `${name}.mjs`)).href]),
+      entries.map(({ name }) => [name, pathToFileURL(path.join(directory, `${outOf(name)}.mjs`)).href]),
     ),
     inputs: inputsOf(result),
   };
 }
+
+const outOf = (name) => name.replace("!", "/");
 
 /** Packages that are not bundled; npm convex always is. */
 const externals = (names) => ({
@@ -268,13 +327,14 @@ const inputsOf = (result) =>
     .map((name) => path.resolve(name));
 
 async function main() {
-  const entries = entryPoints();
   const esbuild = findEsbuild();
-  const isolate = entries.filter((entry) => !entry.isNode);
-  const node = entries.filter((entry) => entry.isNode);
   try {
+    const all = await definitions(esbuild);
+    const entries = all.flatMap(entryPoints);
+    const isolate = entries.filter((entry) => !entry.isNode);
+    const node = entries.filter((entry) => entry.isNode);
     const [ours, theirs] = await Promise.all([
-      bundleIsolate(esbuild, isolate),
+      bundleIsolate(esbuild, isolate, all),
       node.length ? bundleNode(esbuild, node) : {},
     ]);
     return {

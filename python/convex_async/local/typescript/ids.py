@@ -6,6 +6,7 @@ crates/value/src/id_v6.rs for the texts.
 
 from __future__ import annotations
 
+from convex_async.local.definitions.schema import check_table_name
 from convex_async.local.problems import FunctionProblem
 from convex_async.local.store.ids import table_number
 from convex_async.local.transactions.transaction import Transaction
@@ -14,8 +15,10 @@ from convex_async.local.transactions.transaction import Transaction
 _LENGTHS = range(31, 38)
 
 
-def table_of(transaction: Transaction, document_id: str, method: str) -> str | None:
-    """The table of an id; None if there is no such table.
+def table_of(
+    transaction: Transaction, document_id: str, method: str, prefix: str = ""
+) -> str | None:
+    """The table of an id; None if the component, whose tables have the prefix, has none such.
 
     Raises:
         FunctionProblem: it is no id.
@@ -28,8 +31,19 @@ def table_of(transaction: Transaction, document_id: str, method: str) -> str | N
         raise FunctionProblem(f"Invalid argument `id` for `{method}`: Unable to decode ID: {why}")
     for table, known in transaction.store.table_numbers.items():
         if known == number:
-            return table
+            if table.startswith("_"):
+                return table
+            is_ours = table.startswith(prefix) and ":" not in table.removeprefix(prefix)
+            return table.removeprefix(prefix) if is_ours else None
     return None
+
+
+def check_name(table: str) -> None:
+    """Raise `FunctionProblem` unless a table may have the name."""
+    try:
+        check_table_name(table)
+    except ValueError as error:
+        raise FunctionProblem(str(error)) from None
 
 
 def guard_system_table(table: str, *, is_system: bool) -> None:

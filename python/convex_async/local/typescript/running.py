@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Container
+from typing import TypeAlias
 
 from convex_async.local.context.runs import Invocation
 from convex_async.local.transactions.transaction import Conflict
+from convex_async.local.typescript.declared import Place
 from convex_async.local.typescript.streams import Stream
 
 
 class WorkerLost(Conflict):
     """The worker ended, or was given up, while it ran the function: it is to run again."""
+
+
+Components: TypeAlias = Container[str]
+"""The paths of the components that there are."""
 
 
 class Running:
@@ -21,10 +28,15 @@ class Running:
         done: its result, or what ended it.
         outstanding: calls of it that are not answered yet.
         key: what makes it the same run when it is tried again.
+        place: where the function is.
     """
 
-    def __init__(self, invocation: Invocation, key: tuple[str, bytes]) -> None:
+    def __init__(
+        self, invocation: Invocation, key: tuple[str, bytes], place: Place, components: Components
+    ) -> None:
         self.invocation = invocation
+        self.place = place
+        self.components = components
         self.key = key
         self.done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.outstanding = 0
@@ -42,7 +54,7 @@ class Running:
         """Begin a query."""
         transaction = self.invocation.transaction
         assert transaction is not None
-        self._streams[stream_id] = Stream(transaction, query)
+        self._streams[stream_id] = Stream(transaction, query, self.place.prefix)
 
     def stream(self, stream_id: int) -> Stream | None:
         """A query that was begun and not ended."""

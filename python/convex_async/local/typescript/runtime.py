@@ -17,7 +17,7 @@ from convex_async.local.definitions.functions import Declaration, FunctionKind
 from convex_async.local.definitions.http_actions import Request, Response
 from convex_async.local.definitions.schema import Schema
 from convex_async.local.problems import FunctionFailed
-from convex_async.local.typescript.declared import Declared, read_declared
+from convex_async.local.typescript.declared import Declared, Place, read_declared
 from convex_async.local.typescript.host import Host
 from convex_async.local.typescript.running import Running
 from convex_async.local.typescript.syscalls import Syscalls
@@ -29,6 +29,8 @@ from convex_async.local.typescript.toolchain import (
     process_env,
 )
 
+# Where HTTP actions are.
+HTTP = Place("", "http", "default", "http:default")
 # Seconds that an action may take. Source: convex-backend, V8_ACTION_USER_TIMEOUT.
 ACTION_TIME = 1800.0
 
@@ -75,7 +77,7 @@ class TypeScriptFunctions:
                 raise
             found = await host.begin(await preparing, bundled)
             _check(found, bundled)
-            declared = read_declared(found)
+            declared = read_declared(found["definitions"])
         except BaseException as error:
             await host.close()
             scratch.cleanup()
@@ -123,20 +125,25 @@ class TypeScriptFunctions:
     async def run(self, invocation: Invocation) -> bytes:
         """Run one function."""
         declaration = invocation.declaration
-        module, name = self._declared.names[declaration.path]
-        start: dict[str, Any] = {"kind": declaration.kind, "module": module, "name": name}
+        place = self._declared.places[declaration.path]
+        start: dict[str, Any] = {
+            "kind": declaration.kind,
+            "module": place.module,
+            "name": place.name,
+            "tablePrefix": place.prefix,
+        }
         transaction = invocation.transaction
         if transaction is not None:
             start["now"] = transaction.now
             start["seed"] = transaction.random.getrandbits(32)
             start["snapshot"] = _int64(transaction.ts)
-        key = f"{module}:{name}", invocation.args
+        key = declaration.path, invocation.args
 
         def running() -> Running:
             if declaration.kind == "query":
                 # It may have made a page already when its worker was lost.
                 invocation.pages.reset()
-            return Running(invocation, key)
+            return Running(invocation, key, place, self._declared.components)
 
         return await self.host.run(running, start, b"[" + invocation.args + b"]")
 
@@ -153,7 +160,11 @@ class TypeScriptFunctions:
             "headers": list(request.headers.items()),
         }
         key = f"http:{request.method} {request.path}", b""
-        found = await self.host.run(lambda: Running(invocation, key), start, await request.bytes())
+        found = await self.host.run(
+            lambda: Running(invocation, key, HTTP, self._declared.components),
+            start,
+            await request.bytes(),
+        )
         head, _, body = found.partition(b"\n")
         about = msgspec.json.decode(head)
         return Response(body, status=about["status"], headers=about["headers"])

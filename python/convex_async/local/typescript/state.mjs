@@ -68,6 +68,7 @@ export class State {
   constructor(run, start, post) {
     this.run = run;
     this.kind = start.kind;
+    this.tablePrefix = start.tablePrefix ?? "";
     this.now = start.now;
     this.snapshot = start.snapshot;
     this.isNode = false;
@@ -182,7 +183,7 @@ export class State {
         return "true";
       }
       case "1.0/db/normalizeId": {
-        const number = tables[args.table];
+        const number = tables[this.tablePrefix + args.table] ?? tables[args.table.startsWith("_") ? args.table : ""];
         const fits = number !== undefined && tableNumber(args.idString) === number;
         return JSON.stringify({ id: fits ? args.idString : null });
       }

@@ -16,6 +16,7 @@ from convex_async.local.context.query import Query
 from convex_async.local.definitions.schema import BY_CREATION_TIME
 from convex_async.local.problems import FunctionProblem
 from convex_async.local.transactions.transaction import Transaction
+from convex_async.local.typescript.declared import in_component
 from convex_async.local.typescript.expressions import (
     Evaluate,
     as_boolean,
@@ -47,8 +48,8 @@ class Plan:
     operators: tuple[Evaluate | int, ...]
 
     @classmethod
-    def of(cls, json: Mapping[str, Any], transaction: Transaction) -> Plan:
-        """The plan of a query as JSON.
+    def of(cls, json: Mapping[str, Any], transaction: Transaction, prefix: str = "") -> Plan:
+        """The plan of a query as JSON; `prefix` is of the names of the tables.
 
         Raises:
             FunctionProblem: an index or a range is none that the table has.
@@ -57,9 +58,10 @@ class Plan:
         low, high = b"", None
         match source["type"]:
             case "FullTableScan":
-                table, index = source["tableName"], BY_CREATION_TIME
+                table, index = in_component(prefix, source["tableName"]), BY_CREATION_TIME
             case "IndexRange":
                 table, _, index = source["indexName"].partition(".")
+                table = in_component(prefix, table)
                 low, high = _range(transaction, table, index, source["range"])
             case kind:
                 raise FunctionProblem(f"There are no queries of type {kind!r} here")
@@ -120,8 +122,9 @@ class Stream:
     it. The worker tells when it writes, and how much of the batch it had consumed.
     """
 
-    def __init__(self, transaction: Transaction, wire: bytes) -> None:
+    def __init__(self, transaction: Transaction, wire: bytes, prefix: str = "") -> None:
         self._transaction = transaction
+        self._prefix = prefix
         self._json = wire
         self._plan: Plan | None = None
         self._counts: list[int] = []
@@ -136,7 +139,7 @@ class Stream:
     def next_batch(self) -> bytes:
         """The documents that follow, a line each; an empty line is the end."""
         if self._plan is None:
-            self._plan = Plan.of(msgspec.json.decode(self._json), self._transaction)
+            self._plan = Plan.of(msgspec.json.decode(self._json), self._transaction, self._prefix)
             self._counts = [0] * len(self._plan.operators)
         plan = self._plan
         self._before = self._last, list(self._counts)

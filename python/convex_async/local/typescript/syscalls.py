@@ -23,7 +23,13 @@ from convex_async.local.problems import DeploymentProblem, FunctionProblem
 from convex_async.local.store.documents import STORAGE
 from convex_async.local.store.index_key import UNDEFINED
 from convex_async.local.transactions.transaction import Transaction
-from convex_async.local.typescript.ids import check_table, guard_system_table, table_of
+from convex_async.local.typescript.declared import full_path
+from convex_async.local.typescript.ids import (
+    check_name,
+    check_table,
+    guard_system_table,
+    table_of,
+)
 from convex_async.local.typescript.running import Running
 from convex_async.local.typescript.streams import Plan, Stream
 
@@ -88,7 +94,7 @@ def _get(running: Running, payload: bytes) -> bytes:
     args = msgspec.json.decode(payload, type=_Get)
     transaction = _transaction(running)
     method = "db.system.get" if args.is_system else "db.get"
-    table = table_of(transaction, args.id, method)
+    table = table_of(transaction, args.id, method, running.place.prefix)
     if table is None:
         return _NULL
     guard_system_table(table, is_system=args.is_system)
@@ -107,6 +113,11 @@ def _stream_next(running: Running, payload: bytes) -> bytes:
 async def _page(running: Running, payload: bytes) -> bytes:
     args = _json(payload)
     invocation = running.invocation
+    if running.place.component:
+        raise FunctionProblem(
+            "paginate() is only supported in the app. Learn more at "
+            "https://docs.convex.dev/components/authoring#pagination"
+        )
     plan = Plan.of(args["query"], _transaction(running))
     opts = {
         "numItems": float(args["pageSize"]),
@@ -121,7 +132,7 @@ async def _page(running: Running, payload: bytes) -> bytes:
 def _count(running: Running, payload: bytes) -> bytes:
     table = _json(payload)["table"]
     query = {"source": {"type": "FullTableScan", "tableName": table}, "operators": []}
-    stream = Stream(_transaction(running), _dump(query))
+    stream = Stream(_transaction(running), _dump(query), running.place.prefix)
     count = 0
     while not (batch := stream.next_batch()).endswith(b"\n") and batch:
         count += batch.count(b"\n") + 1
@@ -132,8 +143,11 @@ def _count(running: Running, payload: bytes) -> bytes:
 def _insert(running: Running, payload: bytes) -> bytes:
     args = _raw(payload)
     fields = decode(bytes(args["value"]), root="value")
-    table = msgspec.json.decode(args["table"])
-    return _dump({"_id": _transaction(running).insert(table, fields)})
+    table: str = msgspec.json.decode(args["table"])
+    guard_system_table(table, is_system=False)
+    check_name(table)
+    transaction = _transaction(running)
+    return _dump({"_id": transaction.insert_system(running.place.prefix + table, fields)})
 
 
 def _patch(running: Running, payload: bytes) -> bytes:
@@ -165,7 +179,7 @@ def _remove(running: Running, payload: bytes) -> bytes:
 def _id(running: Running, args: Mapping[str, Raw], method: str) -> str:
     document_id: str = msgspec.json.decode(args["id"])
     table = msgspec.json.decode(args["table"]) if "table" in args else None
-    found = table_of(_transaction(running), document_id, f"db.{method}")
+    found = table_of(_transaction(running), document_id, f"db.{method}", running.place.prefix)
     if found is None:
         raise FunctionProblem(
             f"Invalid argument `id` for `db.{method}`: Unable to find table of ID {document_id}"
@@ -178,19 +192,26 @@ def _id(running: Running, args: Mapping[str, Raw], method: str) -> str:
 # Other functions
 
 
-def _path_of(args: Mapping[str, Raw]) -> str:
+def _path_of(running: Running, args: Mapping[str, Raw]) -> str:
     """The path of the function that a call names."""
+    component = running.place.component
     if (handle := args.get("functionHandle")) is not None:
         text: str = msgspec.json.decode(handle)
         if not text.startswith(HANDLE):
             raise FunctionProblem(f"Invalid function handle: {text!r}")
         return canonical_path(text.removeprefix(HANDLE))
     if (name := args.get("name")) is not None:
-        return canonical_path(msgspec.json.decode(name))
-    reference = msgspec.json.decode(args["reference"])
-    raise FunctionProblem(
-        f"{reference!r} is of a component, and the local deployment has no components yet"
-    )
+        return full_path(component, msgspec.json.decode(name))
+    reference: str = msgspec.json.decode(args["reference"])
+    match reference.split("/"):
+        case ["_reference", "childComponent", child, *modules, name] if modules:
+            inner = f"{component}/{child}" if component else child
+            if inner not in running.components:
+                raise FunctionProblem(f"Couldn't find child component {child!r}")
+            return full_path(inner, f"{'/'.join(modules)}:{name}")
+        case ["_reference", "function", *modules, name] if modules:
+            return full_path(component, f"{'/'.join(modules)}:{name}")
+    raise FunctionProblem(f"{reference!r} is no function")
 
 
 async def _run_udf(running: Running, payload: bytes) -> bytes:
@@ -200,23 +221,29 @@ async def _run_udf(running: Running, payload: bytes) -> bytes:
     if kind == "snapshotQuery":
         # It sees nothing that this transaction wrote, and this one does not depend on it.
         outside = replace(invocation, transaction=None)
-        return await invocation.engine.call("query", _path_of(args), bytes(args["args"]), outside)
+        return await invocation.engine.call(
+            "query", _path_of(running, args), bytes(args["args"]), outside
+        )
     if kind == "mutation" and invocation.declaration.kind == "query":
         raise FunctionProblem("Cannot call a mutation function from a query function")
-    return await invocation.engine.call(kind, _path_of(args), bytes(args["args"]), invocation)
+    return await invocation.engine.call(
+        kind, _path_of(running, args), bytes(args["args"]), invocation
+    )
 
 
 def _call(kind: str) -> Handler:
     async def call(running: Running, payload: bytes) -> bytes:
         args = _raw(payload)
         invocation = running.invocation
-        return await invocation.engine.call(kind, _path_of(args), bytes(args["args"]), invocation)
+        return await invocation.engine.call(
+            kind, _path_of(running, args), bytes(args["args"]), invocation
+        )
 
     return call
 
 
 def _create_handle(running: Running, payload: bytes) -> bytes:
-    return _dump(HANDLE + _path_of(_raw(payload)))
+    return _dump(HANDLE + _path_of(running, _raw(payload)))
 
 
 # Who calls, and what is known of the run
@@ -229,7 +256,7 @@ def _identity(running: Running, payload: bytes) -> bytes:
 
 
 def _function_metadata(running: Running, payload: bytes) -> bytes:
-    return _dump({"name": running.key[0], "componentPath": ""})
+    return _dump({"name": running.place.path, "componentPath": running.place.component})
 
 
 def _deployment_metadata(running: Running, payload: bytes) -> bytes:
@@ -266,7 +293,7 @@ async def _schedule(running: Running, payload: bytes) -> bytes:
     scheduler = Scheduler(invocation)
     seconds: float = msgspec.json.decode(args["ts"])
     arguments = decode(bytes(args["args"]))
-    return _dump(await scheduler.run_at(seconds, _path_of(args), arguments))
+    return _dump(await scheduler.run_at(seconds, _path_of(running, args), arguments))
 
 
 async def _cancel(running: Running, payload: bytes) -> bytes:
