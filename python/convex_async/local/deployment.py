@@ -275,6 +275,7 @@ class LocalDeployment:
             self._engine, self._jobs = engine, jobs
             self._loop = asyncio.get_running_loop()
             self._tokens.issuer = engine.files.origin = self.url
+            self.env.set_system({"CONVEX_CLOUD_URL": self.url, "CONVEX_SITE_URL": self.site_url})
             stack.callback(self.faults.drop)
             self._stack = stack.pop_all()
 

@@ -58,10 +58,7 @@ class Tokens:
         """
         for provider in providers:
             if provider.get("type") == "customJwt":
-                self._issuers[provider["issuer"]] = {
-                    **_read_jwks(provider["jwks"]),
-                    "applicationID": provider.get("applicationID"),
-                }
+                self._issuers[provider["issuer"]] = provider
             else:
                 domain = str(provider["domain"])
                 if "://" not in domain:
@@ -116,6 +113,8 @@ class Tokens:
                     audience, document = provider.audience, await provider.keys(key_id)
                 else:
                     audience, document = provider.get("applicationID"), dict(provider)
+                    if "jwks" in document:
+                        document = _read_jwks(document["jwks"])
                 key = jwt.PyJWKSet.from_dict(document)[key_id or ""]
             else:
                 raise TokenRefused("NoAuthProvider", f"no provider is set up for issuer {issuer!r}")
@@ -197,9 +196,12 @@ def _read_jwks(url: str) -> dict[str, Any]:
     """The JWKS document of a `data:` URL."""
     head, comma, data = url.partition(",")
     if not head.startswith("data:") or not comma:
-        raise ValueError(f"the keys of a custom JWT provider have to be a data: URL, not {url!r}")
-    text = b64decode(data) if head.endswith(";base64") else unquote(data).encode()
-    document: dict[str, Any] = msgspec.json.decode(text)
+        raise TokenRefused("InvalidAuthProvider", "the provider's keys can't be had")
+    try:
+        text = b64decode(data) if head.endswith(";base64") else unquote(data).encode()
+        document: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+    except (ValueError, msgspec.DecodeError):
+        raise TokenRefused("InvalidAuthProvider", "the provider's keys can't be read") from None
     return document
 
 

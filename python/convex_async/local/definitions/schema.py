@@ -38,10 +38,15 @@ def check_table_name(name: str) -> None:
 
 @dataclass
 class Table:
-    """A table's definition; made by `define_table`."""
+    """A table's definition; made by `define_table`.
+
+    Attributes:
+        staged: names of indexes that are there, and can't be queried yet.
+    """
 
     validator: Validator
     indexes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    staged: set[str] = field(default_factory=set[str])
 
     def index(self, name: str, fields: list[str]) -> Table:
         """Add an index over these fields, in this order, and return the table.

@@ -81,7 +81,7 @@ class Runner:
         if found is None or (found[1].is_internal and not may_see):
             raise FunctionProblem(
                 f"Could not find {'' if may_see else 'public '}function for '{path}'. "
-                "Is it registered with this deployment's Functions?"
+                "Did you forget to run `npx convex dev`?"
             )
         if found[1].kind != kind:
             raise FunctionProblem(

@@ -281,7 +281,6 @@ async function bundleNode(esbuild, entries) {
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },
-    outExtension: { ".js": ".mjs" },
     plugins: [externals(external), generatedPlugin, wasmPlugin],
   });
   const maps = {};
@@ -294,13 +293,14 @@ async function bundleNode(esbuild, entries) {
     fs.mkdirSync(path.dirname(file.path), { recursive: true });
     fs.writeFileSync(file.path, file.contents);
   }
+  fs.writeFileSync(path.join(directory, "package.json"), '{"type":"module"}');
   const modules = path.join(root, "node_modules");
   if (fs.existsSync(modules)) fs.symlinkSync(modules, path.join(directory, "node_modules"), "junction");
   return {
     nodeRoot: `${pathToFileURL(directory).href}/`,
     nodeMaps: maps,
     nodeModules: Object.fromEntries(
-      entries.map(({ name }) => [name, pathToFileURL(path.join(directory, `${outOf(name)}.mjs`)).href]),
+      entries.map(({ name }) => [name, pathToFileURL(path.join(directory, `${outOf(name)}.js`)).href]),
     ),
     inputs: inputsOf(result),
   };

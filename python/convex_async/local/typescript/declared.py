@@ -73,6 +73,8 @@ def read_tables(json: Mapping[str, Any], prefix: str = "") -> dict[str, Table]:
         table = Table(Validator("any") if document is None else read_validator(document, prefix))
         for index in entry["indexes"]:
             table.index(index["indexDescriptor"], index["fields"])
+        for kind in ("stagedDbIndexes", "stagedSearchIndexes", "stagedVectorIndexes"):
+            table.staged.update(index["indexDescriptor"] for index in entry.get(kind) or ())
         if not json["schemaValidation"]:
             table.validator = Validator("any")
         tables[in_component(prefix, entry["tableName"])] = table

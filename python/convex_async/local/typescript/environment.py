@@ -14,6 +14,7 @@ class Environment(MutableMapping[str, str]):
 
     def __init__(self) -> None:
         self._variables: dict[str, str] = {}
+        self._system: dict[str, str] = {}
         self.on_change: Callable[[Mapping[str, str]], None] | None = None
 
     def __repr__(self) -> str:
@@ -38,6 +39,15 @@ class Environment(MutableMapping[str, str]):
     def __len__(self) -> int:
         return len(self._variables)
 
+    def set_system(self, variables: Mapping[str, str]) -> None:
+        """Add what the deployment itself says; the user's variables go before it."""
+        self._system = dict(variables)
+        self._changed()
+
+    def all(self) -> dict[str, str]:
+        """What functions see."""
+        return {**self._system, **self._variables}
+
     def _changed(self) -> None:
         if self.on_change is not None:
-            self.on_change(self._variables)
+            self.on_change(self.all())

@@ -3,7 +3,6 @@
 //
 // Functions run in the process's own realm, so that `instanceof` holds for what Web APIs give;
 // what differs between runs asks which run is on.
-import { Buffer as RealBuffer } from "node:buffer";
 import realProcess from "node:process";
 import { AsyncLocalStorage } from "node:async_hooks";
 
@@ -56,9 +55,10 @@ function installConsole(current, log) {
   const elapsed = (name, extra, isEnd) => {
     const known = timers(current.getStore());
     if (!known.has(name)) return emit("WARN", [`Timer '${name}' does not exist`]);
-    const ms = Math.round(clock() - known.get(name));
+    const took = `${name}: ${Math.round(clock() - known.get(name))}ms`;
     if (isEnd) known.delete(name);
-    return emit("INFO", [`${name}: ${ms}ms`, ...extra]);
+    // Convex's Node runtime logs it as it logs any text.
+    return emit("INFO", [current.getStore().isNode ? inspect(took) : took, ...extra]);
   };
   const console = Object.assign(Object.create({}), {
     debug: (...args) => emit("DEBUG", show(args)),
@@ -160,19 +160,16 @@ export function installGlobals(current, log) {
   installRefusals(current);
   installConsole(current, log);
   installConvex(current);
-  // Of Node's own globals, functions that are not "use node" see these as their runtime has them.
-  for (const [name, real, shown] of [
-    ["process", realProcess, isolated],
-    ["Buffer", RealBuffer, undefined],
-  ])
-    Object.defineProperty(globalThis, name, {
-      get: () => {
-        const state = current.getStore();
-        return state && !state.isNode ? shown : real;
-      },
-      set: () => {},
-      configurable: true,
-    });
+  // Node's own `process`, as functions that are not "use node" see it. (`Buffer` is hidden from
+  // them by the bundle's parameters alone: Node's Web APIs look for it in the global object.)
+  Object.defineProperty(globalThis, "process", {
+    get: () => {
+      const state = current.getStore();
+      return state && !state.isNode ? isolated : realProcess;
+    },
+    set: () => {},
+    configurable: true,
+  });
   const known = new Set(Object.getOwnPropertyNames(globalThis));
   return {
     process: isolated,

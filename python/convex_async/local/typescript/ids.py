@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from convex_async.local.definitions.schema import check_table_name
 from convex_async.local.problems import FunctionProblem
-from convex_async.local.store.ids import table_number
+from convex_async.local.store.ids import decode_id
 from convex_async.local.transactions.transaction import Transaction
-
-# Characters of an id.
-_LENGTHS = range(31, 38)
 
 
 def table_of(
@@ -23,19 +20,15 @@ def table_of(
     Raises:
         FunctionProblem: it is no id.
     """
-    number = table_number(document_id)
-    if number is None:
-        why = "ID wasn't valid base32"
-        if len(document_id) not in _LENGTHS:
-            why = f"Invalid ID length {len(document_id)}"
-        raise FunctionProblem(f"Invalid argument `id` for `{method}`: Unable to decode ID: {why}")
-    for table, known in transaction.store.table_numbers.items():
-        if known == number:
-            if table.startswith("_"):
-                return table
-            is_ours = table.startswith(prefix) and ":" not in table.removeprefix(prefix)
-            return table.removeprefix(prefix) if is_ours else None
-    return None
+    try:
+        number, _ = decode_id(document_id)
+    except ValueError as error:
+        raise FunctionProblem(f"Invalid argument `id` for `{method}`: {error}") from None
+    table = transaction.store.table_of(number)
+    if table is None or table.startswith("_"):
+        return table
+    is_ours = table.startswith(prefix) and ":" not in table.removeprefix(prefix)
+    return table.removeprefix(prefix) if is_ours else None
 
 
 def check_name(table: str) -> None:
@@ -44,14 +37,6 @@ def check_name(table: str) -> None:
         check_table_name(table)
     except ValueError as error:
         raise FunctionProblem(str(error)) from None
-
-
-def guard_system_table(table: str, *, is_system: bool) -> None:
-    """Raise `FunctionProblem` unless system tables are read as such, and others not."""
-    if table.startswith("_") and not is_system:
-        raise FunctionProblem("System tables can only be accessed with db.system.")
-    if not table.startswith("_") and is_system:
-        raise FunctionProblem("User tables cannot be accessed with db.system.")
 
 
 def check_table(table: str, wanted: str | None, method: str) -> None:

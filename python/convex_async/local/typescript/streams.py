@@ -105,6 +105,7 @@ def _operator(json: Mapping[str, Any]) -> Evaluate | int:
 def _range(
     transaction: Transaction, table: str, index: str, json: list[Mapping[str, Any]]
 ) -> tuple[bytes, bytes | None]:
+    check_staged(transaction, table, index)
     indexes = transaction.store.schema.indexes(table)
     if index not in indexes:
         raise FunctionProblem(f"Index {table}.{index} not found.")
@@ -113,6 +114,16 @@ def _range(
         add = getattr(found, part["type"].lower())
         add(part["fieldPath"], value_of(part["value"]))
     return found.keys()
+
+
+def check_staged(transaction: Transaction, table: str, index: str) -> None:
+    """Raise `FunctionProblem` if an index is there, and can't be queried yet."""
+    declared = transaction.store.schema.tables.get(table)
+    if declared is not None and index in declared.staged:
+        raise FunctionProblem(
+            f"Index {table}.{index} is currently staged and not available to query until it is "
+            "enabled"
+        )
 
 
 class Stream:

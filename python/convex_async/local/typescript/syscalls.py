@@ -22,12 +22,11 @@ from convex_async.local.context.storage import ActionStorage, StorageReader, Sto
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
 from convex_async.local.store.documents import STORAGE
 from convex_async.local.store.index_key import UNDEFINED
-from convex_async.local.transactions.transaction import Transaction
+from convex_async.local.transactions.transaction import Transaction, check_access
 from convex_async.local.typescript.declared import full_path
 from convex_async.local.typescript.ids import (
     check_name,
     check_table,
-    guard_system_table,
     table_of,
 )
 from convex_async.local.typescript.running import Running
@@ -97,7 +96,7 @@ def _get(running: Running, payload: bytes) -> bytes:
     table = table_of(transaction, args.id, method, running.place.prefix)
     if table is None:
         return _NULL
-    guard_system_table(table, is_system=args.is_system)
+    check_access(table, is_system=args.is_system)
     check_table(table, args.table, method)
     document = transaction.find(args.id)
     return _NULL if document is None else document.public_wire
@@ -144,7 +143,7 @@ def _insert(running: Running, payload: bytes) -> bytes:
     args = _raw(payload)
     fields = decode(bytes(args["value"]), root="value")
     table: str = msgspec.json.decode(args["table"])
-    guard_system_table(table, is_system=False)
+    check_access(table, is_system=False)
     check_name(table)
     transaction = _transaction(running)
     return _dump({"_id": transaction.insert_system(running.place.prefix + table, fields)})
@@ -185,7 +184,7 @@ def _id(running: Running, args: Mapping[str, Raw], method: str) -> str:
             f"Invalid argument `id` for `db.{method}`: Unable to find table of ID {document_id}"
         )
     check_table(found, table, f"db.{method}")
-    guard_system_table(found, is_system=False)
+    check_access(found, is_system=False)
     return document_id
 
 

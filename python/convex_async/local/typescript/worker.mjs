@@ -202,8 +202,10 @@ realProcess.on("unhandledRejection", (reason) => {
 });
 realProcess.on("uncaughtException", (error) => {
   const state = current.getStore();
-  if (state) fail(state, error);
-  else post("log", 0, 0, "ERROR", `Uncaught exception: ${textOf(error)}`);
+  if (state) {
+    if (state.isNode && error instanceof Error) error.message = `uncaughtException: ${error.message}`;
+    fail(state, error);
+  } else post("log", 0, 0, "ERROR", `Uncaught exception: ${textOf(error)}`);
 });
 
 // ---- frames in
