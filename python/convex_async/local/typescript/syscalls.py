@@ -203,13 +203,13 @@ def _path_of(running: Running, args: Mapping[str, Raw]) -> str:
         return full_path(component, msgspec.json.decode(name))
     reference: str = msgspec.json.decode(args["reference"])
     match reference.split("/"):
-        case ["_reference", "childComponent", child, *modules, name] if modules:
+        case ["_reference", "childComponent", child, *modules, function] if modules:
             inner = f"{component}/{child}" if component else child
             if inner not in running.components:
                 raise FunctionProblem(f"Couldn't find child component {child!r}")
-            return full_path(inner, f"{'/'.join(modules)}:{name}")
-        case ["_reference", "function", *modules, name] if modules:
-            return full_path(component, f"{'/'.join(modules)}:{name}")
+            return full_path(inner, f"{'/'.join(modules)}:{function}")
+        case ["_reference", "function", *modules, function] if modules:
+            return full_path(component, f"{'/'.join(modules)}:{function}")
     raise FunctionProblem(f"{reference!r} is no function")
 
 
