@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType
 
+from convex_async import ConvexError
 from convex_async.local import LocalDeployment
 from convex_async.protocol.chunks import cut
 from convex_async.protocol.messages import parse_timestamp
@@ -120,6 +121,28 @@ async def test_unchanged_results_are_left_out(deployment: LocalDeployment) -> No
     assert answer["type"] == "MutationResponse"
     assert [change["queryId"] for change in transition["modifications"]] == [1, 2]
     assert transition["endVersion"]["ts"] == answer["ts"]
+
+
+async def test_a_query_that_fails_as_before_is_left_out() -> None:
+    """Its request id is another one at each run, which the real server does not look at."""
+    functions = make_functions()
+
+    @functions.query("notes:broken")
+    async def broken(ctx: Any) -> None:
+        notes = await ctx.db.query("notes").collect()
+        raise ConvexError({"code": "FULL" if len(notes) > 1 else "BAD"})
+
+    async with LocalDeployment(functions) as deployment, connected(deployment) as wire:
+        await wire.add((1, "notes:list"), (2, "notes:broken"))
+        first = await wire.receive()
+        changes: list[list[int]] = []
+        for number in range(2):
+            await wire.send(mutation(number, "notes:add", text="a"))
+            answer, transition = await wire.receive(), await wire.receive()
+            assert answer["success"]
+            changes.append([change["queryId"] for change in transition["modifications"]])
+    assert "[Request ID: " in first["modifications"][1]["errorMessage"]
+    assert changes == [[1], [1, 2]]
 
 
 async def test_commits_that_a_slow_reader_misses_become_one_transition(

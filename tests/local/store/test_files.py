@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from convex_async.local import Functions
 from convex_async.local.problems import DeploymentProblem
 from convex_async.local.store.documents import STORAGE
 from convex_async.local.store.files import Files
-from tests.local.calls import act, mutate, read, running
+from tests.local.calls import act, mutate, read, running, until
 
 DATA = bytes(range(256))
 DIGEST = b64encode(hashlib.sha256(DATA).digest()).decode()
@@ -181,10 +182,30 @@ async def test_a_file_that_is_removed_is_gone_from_the_disk(tmp_path: Path, kind
             await mutate(engine, "files:remove", id=ids[0])
         else:
             await act(engine, "files:remove_by_action", id=ids[0])
-        assert len(kept(engine.files)) == 1
+        await until(lambda: len(kept(engine.files)) == 1)
         assert await read(engine, "files:about", id=ids[0]) == [None, None]
         assert (await read(engine, "files:about", id=ids[1]))[1]["storageId"] == ids[1]
         with pytest.raises(AssertionError, match="There is no file of storage id"):
             await mutate(engine, "files:remove", id=ids[0])
         with pytest.raises(AssertionError, match="is not a storage id"):
             await read(engine, "files:about", id="nonsense")
+
+
+async def test_bytes_that_can_not_be_removed_fail_no_mutation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    threads: list[str] = []
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        threads.append(threading.current_thread().name)
+        raise PermissionError("the folder is read-only")
+
+    async with running(make_functions(), tmp_path / "data.sqlite3") as engine:
+        about = {**await engine.files.write(chunks(DATA), None), "contentType": None}
+        made = await engine.transact(lambda t: t.insert_system(STORAGE, about))
+        monkeypatch.setattr(Path, "unlink", unlink)
+        await mutate(engine, "files:remove", id=made)
+        assert await read(engine, "files:about", id=made) == [None, None]
+    (thread,) = threads
+    assert thread != threading.main_thread().name
+    assert "the folder is read-only" in caplog.text

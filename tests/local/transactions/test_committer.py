@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +19,9 @@ from hypothesis import strategies as st
 from convex_async.codec import encode_arguments
 from convex_async.local import Functions
 from convex_async.local.engine.engine import Engine
+from convex_async.local.store.documents import Commit
 from convex_async.local.store.durable import Durable
+from convex_async.local.transactions import committer
 from convex_async.local.transactions.outcome import MutationRun
 from tests.local.calls import mutate, read, running, until
 
@@ -222,3 +226,57 @@ def test_memory_has_what_the_file_has(
             assert set(await read(engine, "n:all")) == acknowledged
 
     asyncio.run(check())
+
+
+@pytest.mark.parametrize("has_file", [False, True], ids=["memory", "file"])
+async def test_what_follows_a_commit_can_not_fail_it(
+    tmp_path: Path, has_file: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "data.sqlite3" if has_file else None
+    async with running(backend(), path) as engine:
+        seen: list[tuple[int, int]] = []
+
+        def raises(commit: Commit) -> None:
+            raise OSError("a listener's own trouble")
+
+        def notes(commit: Commit) -> None:
+            # All of the group is there before anybody hears of one.
+            seen.append((commit.ts, engine.latest_ts))
+
+        engine.on_commit.insert(0, raises)
+        engine.on_commit.append(notes)
+        runs = await asyncio.gather(*(start(engine, n) for n in range(3)))
+        assert [ts for ts, _ in seen] == [run.ts for run in runs]
+        if has_file:
+            assert {latest for _, latest in seen} == {runs[-1].ts}
+        assert await read(engine, "n:all") == [0, 1, 2]
+        assert [record.message for record in caplog.records] == ["what follows a commit failed"] * 3
+    if path is not None:
+        async with running(backend(), path) as engine:
+            assert await read(engine, "n:all") == [0, 1, 2]
+
+
+async def test_a_query_that_can_not_be_told_keeps_no_other_from_it(engine: Engine) -> None:
+    told: list[int] = []
+
+    def raises(_ts: int) -> None:
+        raise RuntimeError("the socket is gone")
+
+    run = await engine.query("n:all", b"{}", identity=None)
+    for on_invalid in (raises, told.append, raises, told.append):
+        engine.watch(run.read_set, run.ts, on_invalid)
+    done = await start(engine, 1)
+    assert told == [done.ts, done.ts]
+
+
+async def test_commit_times_follow_the_clock_and_never_go_back(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = time.time_ns()
+    (first,) = [await start(engine, 1)]
+    assert first.ts is not None
+    assert before <= first.ts <= time.time_ns()
+    clock = iter([first.ts + 10**9, first.ts - 10**9, first.ts - 10**9])
+    monkeypatch.setattr(committer, "time", SimpleNamespace(time_ns=lambda: next(clock)))
+    later = [(await start(engine, n)).ts for n in (2, 3, 4)]
+    assert later == [first.ts + 10**9, first.ts + 10**9 + 1, first.ts + 10**9 + 2]

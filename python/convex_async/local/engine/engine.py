@@ -19,24 +19,22 @@ from convex_async.local.definitions.functions import Declaration, FunctionKind
 from convex_async.local.definitions.http_actions import Request, Response
 from convex_async.local.engine.calls import FunctionCall
 from convex_async.local.engine.python_functions import failure_of
+from convex_async.local.engine.retries import retried
 from convex_async.local.engine.runner import Runner
 from convex_async.local.engine.runtime import Runtime
 from convex_async.local.engine.runtimes import Runtimes
-from convex_async.local.problems import DeploymentProblem, FunctionFailed, FunctionProblem
-from convex_async.local.store.documents import Commit
+from convex_async.local.problems import FunctionFailed, FunctionProblem
 from convex_async.local.store.durable import Durable
 from convex_async.local.store.files import Files
 from convex_async.local.store.store import Store
 from convex_async.local.transactions.committer import Committer, Session
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
 from convex_async.local.transactions.readset import MODULES, ReadSet
-from convex_async.local.transactions.transaction import Conflict, Transaction
+from convex_async.local.transactions.transaction import Transaction
+from convex_async.local.transactions.turns import Turn, Turns
 from convex_async.local.transactions.watches import Watch, Watches
 
 T = TypeVar("T")
-
-# Times that a conflicting mutation is tried again (convex-backend crates/application).
-CONFLICT_RETRIES = 4
 
 
 class Engine:
@@ -76,13 +74,15 @@ class Engine:
         self._runner = Runner(
             self, lambda: self.runtimes, self.store.is_id, self._rng, redact=redact
         )
-        self.on_commit: list[Callable[[Commit], None]] = [self.files.committed]
         self.on_swap: list[Callable[[], Awaitable[None]]] = []
         if self._durable is not None:
             self.store.table_numbers.update(self._durable.table_numbers())
             for document in self._durable.documents():
                 self.store.load(document, last)
-        self._committer = Committer(self.store, self._durable, self._publish)
+        self._turns = Turns()
+        self._committer = Committer(self.store, self._durable, self._turns)
+        self.on_commit = self._committer.listeners
+        self.on_commit += [self._watches.notify, self.files.committed]
 
     @property
     def latest_ts(self) -> int:
@@ -209,7 +209,8 @@ class Engine:
         if (answer := self._committer.answer(session)) is not None:
             return answer
         self._note("mutation", path, args)
-        for _ in range(CONFLICT_RETRIES + 1):
+
+        async def attempt(turn: Turn) -> MutationRun:
             if (answer := self._committer.answer(session)) is not None:
                 return answer
             run = Run(identity, job_id)
@@ -226,12 +227,11 @@ class Engine:
                     return MutationRun(result, log_lines, None)
                 if finish is not None:
                     finish(transaction)
-                return await self._committer.commit(transaction, result, log_lines, session)
-            except Conflict:
-                continue
+                return await self._committer.commit(transaction, result, log_lines, session, turn)
             finally:
                 transaction.close()
-        raise _conflicted(path)
+
+        return await retried(path, self._turns, attempt)
 
     async def action(
         self, path: str, args: bytes, *, identity: Caller | None, job_id: str | None = None
@@ -248,17 +248,17 @@ class Engine:
         Raises:
             DeploymentProblem: it conflicted with others too often.
         """
-        for _ in range(CONFLICT_RETRIES + 1):
+
+        async def attempt(turn: Turn) -> T:
             transaction = self._begin(writable=True)
             try:
                 result = work(transaction)
-                await self._committer.commit(transaction, b"null", [], None)
+                await self._committer.commit(transaction, b"null", [], None, turn)
                 return result
-            except Conflict:
-                continue
             finally:
                 transaction.close()
-        raise _conflicted("The scheduler")
+
+        return await retried("The scheduler", self._turns, attempt)
 
     async def http_action(
         self, runtime: Runtime, route: object, request: Request, identity: Caller | None
@@ -310,20 +310,6 @@ class Engine:
         now = int(self.clock.time() * 1e6) / 1000
         return Transaction(self.store, now=now, writable=writable, rng=self._rng, seed=seed, at=at)
 
-    def _publish(self, commit: Commit) -> None:
-        self._watches.notify(commit)
-        for notify in self.on_commit:
-            notify(commit)
-
 
 # What is known of an HTTP action, which has no path.
 HTTP_ACTION = Declaration(FunctionPath("http:default"), "action", None, None, is_internal=True)
-
-
-def _conflicted(name: str) -> DeploymentProblem:
-    return DeploymentProblem(
-        "OCC",
-        "OptimisticConcurrencyControlFailure",
-        f"{name} changed documents that other mutations changed at the same time, "
-        f"{CONFLICT_RETRIES + 1} times",
-    )

@@ -6,8 +6,10 @@ import asyncio
 import inspect
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
+import convex_async
 from convex_async.codec.values import encode
 from convex_async.errors import CodecError, ConvexClientError, ConvexError
 from convex_async.local.context.context import ActionContext, MutationContext, QueryContext
@@ -21,6 +23,8 @@ from convex_async.local.transactions.transaction import Conflict
 
 T = TypeVar("T")
 
+# Where our own code is, whose frames are nobody's concern.
+_OURS = Path(convex_async.__file__).parent
 # Seconds that a function runs. Source: convex-backend crates/common/src/knobs.rs,
 # DATABASE_UDF_USER_TIMEOUT and V8_ACTION_USER_TIMEOUT.
 TIME_LIMITS: dict[FunctionKind, float] = {"query": 1.0, "mutation": 1.0, "action": 1800.0}
@@ -132,7 +136,7 @@ def describe(error: BaseException) -> str:
     name = type(error).__name__
     where = ""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if "/convex_async/" not in frame.filename.replace("\\", "/"):
+        if not Path(frame.filename).is_relative_to(_OURS):
             where += f"\n    at {frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})"
     message = error.args[0] if isinstance(error, ConvexClientError) and error.args else error
     return f"Uncaught {name}: {message}{where}"

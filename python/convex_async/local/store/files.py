@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import tempfile
 import time
 import uuid
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from convex_async.local.store.documents import STORAGE, Commit
 UPLOAD_URL_LIFETIME = 3600.0
 # Seconds for which an expired URL is told from one that never was.
 KEPT_EXPIRED = 3600.0
+
+_log = logging.getLogger("convex_async.local")
 
 
 class Files:
@@ -33,10 +37,12 @@ class Files:
         self._temporary = None if folder is not None else tempfile.TemporaryDirectory()
         self._folder = folder or Path(self._temporary.name if self._temporary else "")
         self._tokens: dict[str, float] = {}
+        self._remover = ThreadPoolExecutor(1, thread_name_prefix="convex-async files")
         self.origin = ""
 
     def close(self) -> None:
-        """Remove the temporary folder."""
+        """Finish removing what was deleted, and remove the temporary folder."""
+        self._remover.shutdown(wait=True)
         if self._temporary is not None:
             self._temporary.cleanup()
 
@@ -84,10 +90,10 @@ class Files:
             ) from None
 
     def committed(self, commit: Commit) -> None:
-        """Forget the bytes of the files that a commit removed."""
+        """Remove the bytes of the files that a commit deleted, in a thread of their own."""
         for write in commit.writes:
             if write.after is None and write.before is not None and write.before.table == STORAGE:
-                self.path(write.before.fields["name"]).unlink(missing_ok=True)
+                self._remover.submit(_remove, self.path(write.before.fields["name"]))
 
     async def write(self, chunks: AsyncIterable[bytes], digest: str | None) -> dict[str, Any]:
         """Keep a file, streaming it; what there is to know of it.
@@ -119,6 +125,13 @@ class Files:
             path.unlink(missing_ok=True)
             raise
         return {"name": name, "sha256": b64encode(sha256.digest()).decode(), "size": float(size)}
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        _log.exception("the bytes of a deleted file stay at %s", path)
 
 
 def _read_digest(header: str | None) -> bytes | None:

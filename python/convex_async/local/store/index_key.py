@@ -46,7 +46,7 @@ def _encode(value: Any) -> bytes:
         case bool():
             return b"\x51" if value else b"\x50"
         case ConvexInt64():
-            return b"\x30" + struct.pack(">Q", value + 2**63)
+            return b"\x30" + struct.pack(">Q", int(value) + 2**63)
         case int() | float():
             return b"\x40" + _float(float(value))
         case str():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from convex_async.local.store.durable import Durable, RequestRecord
 from convex_async.local.store.store import Store
 from convex_async.local.transactions.outcome import MutationRun
 from convex_async.local.transactions.transaction import Conflict, Transaction
+from convex_async.local.transactions.turns import Turn, Turns
 
 # Nanoseconds for which the answer to a mutation is kept: 14 days (convex-backend: session
 # requests).
 REQUESTS_KEPT = 14 * 24 * 3600 * 10**9
+
+_log = logging.getLogger("convex_async.local")
 
 Session = tuple[str, int]
 """Session id and request id of a mutation."""
@@ -31,6 +35,7 @@ class _Waiting:
     result: bytes
     log_lines: list[str]
     session: Session | None
+    turn: Turn | None
     done: asyncio.Future[MutationRun]
 
 
@@ -56,15 +61,18 @@ class Committer:
 
     Args:
         durable: None commits in memory only.
-        publish: called with each commit once it is in the store.
+        turns: of contested ranges, to which only who has the turn may write.
+
+    Attributes:
+        listeners: called with each commit once it and its group are in the store. What one of
+            them raises is logged, and nobody else's concern: the commit is a fact.
     """
 
-    def __init__(
-        self, store: Store, durable: Durable | None, publish: Callable[[Commit], None]
-    ) -> None:
+    def __init__(self, store: Store, durable: Durable | None, turns: Turns) -> None:
+        self.listeners: list[Callable[[Commit], None]] = []
         self._store = store
         self._durable = durable
-        self._publish = publish
+        self._turns = turns
         self._waiting: list[_Waiting] = []
         self._worker: asyncio.Task[None] | None = None
         # In the order of their timestamps, so that the oldest are forgotten first.
@@ -83,18 +91,22 @@ class Committer:
         result: bytes,
         log_lines: list[str],
         session: Session | None,
+        turn: Turn | None = None,
     ) -> MutationRun:
         """Commit a transaction; the answer, which is that of before if the request was repeated.
 
         A caller that is cancelled takes its transaction back, unless the write had begun: that
         is finished.
 
+        Args:
+            turn: the mutation's places in the queues for contested ranges.
+
         Raises:
-            Conflict: another one changed what it read.
+            Conflict: another one changed what it read, or has its turn.
             sqlite3.Error: nothing of the group could be written, and nothing of it is in memory.
         """
         done: asyncio.Future[MutationRun] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(transaction, result, log_lines, session, done)
+        waiting = _Waiting(transaction, result, log_lines, session, turn, done)
         if self._durable is None:
             self._show(self._order([waiting]))
         else:
@@ -114,11 +126,12 @@ class Committer:
             try:
                 ordered = self._order(group)
                 await self._write(durable, ordered)
-                self._show(ordered)
             except Exception as error:
                 for waiting in group:
                     if not waiting.done.done():
                         waiting.done.set_exception(error)
+            else:
+                self._show(ordered)
         self._worker = None
 
     def _order(self, group: list[_Waiting]) -> list[_Ordered]:
@@ -138,6 +151,9 @@ class Committer:
             ts = max(time.time_ns(), ts + 1)
             try:
                 commit = waiting.transaction.validated(ts, commits)
+                contested = self._turns.in_the_way(commit, waiting.turn)
+                if contested is not None:
+                    raise Conflict(contested, is_real=False)
             except Conflict as conflict:
                 ordered.append(_Ordered(waiting, conflict, None))
                 continue
@@ -166,13 +182,21 @@ class Committer:
         await durable.write(commits, self._store.table_numbers, records, keep_after)
 
     def _show(self, ordered: list[_Ordered]) -> None:
+        """Make all that is written the latest state, then tell of it: nothing can fail it now."""
+        commits: list[Commit] = []
         for one in ordered:
             if one.commit is not None and isinstance(one.run, MutationRun):
                 self._store.apply(one.commit)
+                commits.append(one.commit)
                 if one.waiting.session is not None:
                     self._answers[one.waiting.session] = one.run
                 self._forget_answers(one.commit.ts - REQUESTS_KEPT)
-                self._publish(one.commit)
+        for commit in commits:
+            for listener in self.listeners:
+                try:
+                    listener(commit)
+                except Exception:
+                    _log.exception("what follows a commit failed")
         for one in ordered:
             if one.waiting.done.cancelled():
                 continue

@@ -81,9 +81,13 @@ class ReadSet:
 
     def overlaps(self, commit: Commit) -> bool:
         """Whether the commit wrote a document that was read, or would have been."""
-        return any(
-            key in read
-            for name, ranges in self.ranges.items()
-            for key in commit.keys.get(name, ())
-            for read in ranges
-        )
+        return self.overlap(commit) is not None
+
+    def overlap(self, commit: Commit) -> tuple[IndexName, KeyRange] | None:
+        """The first range in which the commit wrote a document that was read, or None."""
+        for name, ranges in self.ranges.items():
+            keys = commit.keys.get(name)
+            for read in ranges if keys else ():
+                if any(key in read for key in keys or ()):
+                    return name, read
+        return None

@@ -19,13 +19,25 @@ from convex_async.local.store.index_key import UNDEFINED, index_key, successor
 from convex_async.local.store.limits import MAX_DOCUMENT_NESTING, Usage, check_document
 from convex_async.local.store.store import Store
 from convex_async.local.transactions.readset import ReadSet
+from convex_async.local.transactions.turns import Contested
 
 # What functions call to have it done.
 _METHODS = {"Update": "db.patch", "Replace": "db.replace", "Delete": "db.delete"}
 
 
 class Conflict(Exception):
-    """Another transaction committed what this one had read."""
+    """Another transaction committed what this one had read, or is to have its turn before it.
+
+    Attributes:
+        contested: the range of an index, and its index, about which they are at odds; None if the
+            run has to begin anew for another reason.
+        is_real: whether this one's reads were wrong; else it only gave way.
+    """
+
+    def __init__(self, contested: Contested | None = None, *, is_real: bool = True) -> None:
+        super().__init__()
+        self.contested = contested
+        self.is_real = is_real
 
 
 def check_access(table: str, *, is_system: bool) -> None:
@@ -281,8 +293,8 @@ class Transaction:
         """
         self._check_open()
         for commit in chain(unapplied, self._store.commits_since(self.ts)):
-            if self.read_set.overlaps(commit):
-                raise Conflict
+            if (contested := self.read_set.overlap(commit)) is not None:
+                raise Conflict(contested)
         writes = [
             write
             for write in self._written.values()

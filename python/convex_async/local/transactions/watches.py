@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from convex_async.local.store.documents import Commit, IndexName
 from convex_async.local.transactions.readset import KeyRange, ReadSet
+
+_log = logging.getLogger("convex_async.local")
 
 
 class Watch:
@@ -66,7 +69,11 @@ class Watches:
                     found.update(dict.fromkeys(self._ranges[name][low, high]))
         for watch in found:
             self._remove(watch)
-            watch.on_invalid(commit.ts)
+        for watch in found:
+            try:
+                watch.on_invalid(commit.ts)
+            except Exception:
+                _log.exception("a query that is watched was not told that it changed")
 
     def _watchers(self, name: IndexName, read: KeyRange) -> set[Watch]:
         if read.is_prefix:

@@ -13,7 +13,7 @@ from convex_async.protocol.messages import (
     QueryFailed,
     QueryUpdated,
 )
-from convex_async.protocol.results import Failed, FunctionResult, Succeeded
+from convex_async.protocol.results import Failed, FunctionResult, Succeeded, split_request_id
 from convex_async.protocol.server.work import SubscribedQuery
 
 
@@ -39,7 +39,8 @@ def change_of_result(query: SubscribedQuery, result: FunctionResult) -> Modifica
                 query.query_id, Raw(value), list(lines), query.journal
             )
         case Failed(message=message, data=data):
-            told = (message.encode(), data or b"", lines)
+            # Its request id is another one at each run, which is no change.
+            told = (split_request_id(message)[0].encode(), data or b"", lines)
             change = QueryFailed(
                 query.query_id,
                 message,
