@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import convex_async
 from convex_async.codec.values import encode
 from convex_async.errors import CodecError, ConvexClientError, ConvexError
 from convex_async.local.context.context import ActionContext, MutationContext, QueryContext
@@ -24,7 +23,7 @@ from convex_async.local.transactions.transaction import Conflict
 T = TypeVar("T")
 
 # Where our own code is, whose frames are nobody's concern.
-_OURS = Path(convex_async.__file__).parent
+_OURS = Path(__file__).parents[2]
 # Seconds that a function runs. Source: convex-backend crates/common/src/knobs.rs,
 # DATABASE_UDF_USER_TIMEOUT and V8_ACTION_USER_TIMEOUT.
 TIME_LIMITS: dict[FunctionKind, float] = {"query": 1.0, "mutation": 1.0, "action": 1800.0}
