@@ -23,10 +23,13 @@ All pickle, and all have `retryable`: whether the same call can succeed if made 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Outcome: TypeAlias = Literal["not_sent", "unknown"]
 """What is known of a request that got no answer: it will never run, or nobody can tell."""
+
+
+_ABSENT: Any = object()
 
 
 class ConvexClientError(Exception):
@@ -70,7 +73,8 @@ class FunctionError(ConvexClientError):
 class ConvexError(FunctionError):
     """An error that the application threw on purpose, with its data.
 
-    Users raise it too, in functions of a local deployment: `raise ConvexError({"code": "FULL"})`.
+    Users raise it too, in functions of a local deployment: `raise ConvexError({"code": "FULL"})`,
+    or with a message of its own before the data, `raise ConvexError("full", {"code": "FULL"})`.
 
     Attributes:
         data: any Convex value, as the application gave it.
@@ -78,17 +82,23 @@ class ConvexError(FunctionError):
 
     def __init__(
         self,
-        data: object,
-        message: str | None = None,
+        message: object = None,
+        data: object = _ABSENT,
         *,
         path: str | None = None,
         log_lines: Sequence[str] = (),
         request_id: str | None = None,
     ) -> None:
-        text = message if message is not None else data if isinstance(data, str) else repr(data)
-        super().__init__(text, path=path, log_lines=log_lines, request_id=request_id)
-        self.args = (data, message)  # what pickle calls the class with
-        self.data = data
+        if data is _ABSENT:
+            data = message
+            message = data if isinstance(data, str) else repr(data)
+        elif message is None:
+            message = data if isinstance(data, str) else repr(data)
+        super().__init__(str(message), path=path, log_lines=log_lines, request_id=request_id)
+        self.data: Any = data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.data), self.__dict__
 
 
 class TransportError(ConvexClientError, ConnectionError):

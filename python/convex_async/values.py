@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import operator
 import struct
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSet
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeAlias
 
@@ -52,6 +53,15 @@ class ConvexInt64(int):
                 f"{int(self)} is out of range for ConvexInt64, which holds -2**63 to 2**63 - 1"
             )
         return self
+
+    @property
+    def value(self) -> int:
+        """The plain integer, under the name that PyPI `convex` has for it."""
+        return int(self)
+
+    def to_json(self) -> dict[str, str]:
+        """The JSON-able form, under the name that PyPI `convex` has for it."""
+        return {"$integer": b64encode(struct.pack("<q", self)).decode()}
 
     def __repr__(self) -> str:
         return f"ConvexInt64({int(self)})"

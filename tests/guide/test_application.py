@@ -109,7 +109,7 @@ async def test_create_and_list_tasks(client: ConvexClient) -> None:
 async def test_error_handling(client: ConvexClient) -> None:
     with pytest.raises(ConvexError) as exc_info:
         await client.mutation("orders:create", {"productId": "nonexistent"})
-    assert exc_info.value.data["code"] == "NOT_FOUND"  # type: ignore[index]  # data is any value
+    assert exc_info.value.data["code"] == "NOT_FOUND"
 
 
 async def test_functions_without_a_socket(deployment: LocalDeployment) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import io
+import pickle
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -234,3 +237,118 @@ def test_files_are_taken_as_blocking_code_has_them() -> None:
                 response = client.http_action("POST", "/webhook/stripe", json={"amount": 1})
                 assert (response.status, response.json()) == (200, {"received": True})
                 assert client.http_action("GET", "/nothing").status == 404
+
+
+# What PyPI's client has not
+
+
+@pytest.fixture
+def counted() -> Functions:
+    """A mutation that takes a while, and a query of what ran."""
+    functions = Functions()
+
+    @functions.mutation("slow:add")
+    async def add(ctx: Any, number: float) -> Any:
+        await asyncio.sleep(0.2)
+        await ctx.db.insert("numbers", {"number": number})
+        return number
+
+    @functions.query("slow:list")
+    async def numbers(ctx: Any) -> Any:
+        return [row["number"] for row in await ctx.db.query("numbers").collect()]
+
+    return functions
+
+
+@pytest.mark.parametrize("make", [ConvexClient, ConvexHttpClient])
+def test_mutations_of_ten_threads_do_not_queue(counted: Functions, make: type) -> None:
+    with served(counted) as deployment, make(deployment.url) as client:
+        client.query("slow:list")
+        began = time.perf_counter()
+        with ThreadPoolExecutor(10) as pool:
+            calls = [pool.submit(client.mutation, "slow:add", {"number": n}) for n in range(10)]
+            assert [call.result() for call in calls] == list(range(10))
+        took = time.perf_counter() - began
+    limit = 1.0 if make is ConvexHttpClient else 3.0  # a socket's mutations run one by one
+    assert took < limit, "ten mutations of 0.2 s ran one after another"
+
+
+def test_what_one_thread_submits_goes_out_in_order(counted: Functions) -> None:
+    with served(counted) as deployment:
+        for client in (ConvexClient(deployment.url), ConvexHttpClient(deployment.url)):
+            with client:
+                before = len(client.query("slow:list"))
+                calls = [
+                    client.submit("mutation", "slow:add", {"number": n}, timeout=20)
+                    for n in range(3)
+                ]
+                assert not calls[2].done()
+                assert client.submit(client.query, "slow:list").result(5) is not None
+                assert [call.result(10) for call in calls] == [0, 1, 2]
+                assert client.query("slow:list")[before:] == [0, 1, 2]
+                wrongs: list[Any] = ["subscribe", print, ConvexClient.mutation]
+                for wrong in wrongs:
+                    with pytest.raises(TypeError, match="submit"):
+                        client.submit(wrong, "slow:list")
+
+
+def test_an_optimistic_update_shows_at_once(deployment: LocalDeployment) -> None:
+    with ConvexClient(deployment.url) as client, client.subscribe("tasks:list") as tasks:
+        assert next(tasks) == []
+        client.mutation(
+            "tasks:create",
+            {"text": "a"},
+            optimistic=lambda store, args: store.set_query("tasks:list", {}, [{"_id": "expected"}]),
+        )
+        assert next(tasks)[0]["_id"] in ("expected", client.query("tasks:list")[0]["_id"])
+
+
+def test_an_outbox_keeps_what_was_not_answered(deployment: LocalDeployment, tmp_path: Path) -> None:
+    path = tmp_path / "outbox"
+    with ConvexClient(deployment.url, outbox=path, close_timeout=0.01) as client:
+        client.connect()
+        assert client.outbox.path == path
+        deployment.faults.silent = True
+        call = client.submit("mutation", "tasks:create", {"text": "kept"})
+        while not (pending := client.outbox.pending):
+            time.sleep(0.001)
+        assert pending[0].args == {"text": "kept"}
+    with pytest.raises(ClientClosedError):
+        call.result(5)
+    deployment.faults.silent = False
+    with ConvexClient(deployment.url, outbox=path) as client:
+        client.outbox.drained()
+        assert [task["text"] for task in client.query("tasks:list")] == ["kept"]
+        assert client.outbox.pending == client.outbox.failed == []
+
+
+def test_the_answer_of_an_http_action_tells_of_its_status() -> None:
+    from tests.guide.site import functions
+
+    with (
+        served(functions) as deployment,
+        ConvexHttpClient(deployment.url, site_url=deployment.site_url) as client,
+    ):
+        answer = client.http_action("POST", "/webhook/stripe", json={"amount": 1})
+        assert answer.ok
+        answer.raise_for_status()
+        answer = client.http_action("GET", "/nothing?key=1")
+        assert not answer.ok
+        with pytest.raises(FunctionError, match=r"^GET /nothing: answered with HTTP status 404"):
+            answer.raise_for_status()
+
+
+@pytest.mark.parametrize("make", [ConvexClient, ConvexHttpClient])
+def test_a_wrong_keyword_is_named(make: type) -> None:
+    for wrong in ("url", "timeuot"):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{wrong}'"):
+            make(**{wrong: "https://happy-animal-123.convex.cloud"})
+
+
+@pytest.mark.parametrize("make", [ConvexClient, ConvexHttpClient])
+def test_a_client_is_not_copied(make: type) -> None:
+    client = make("https://happy-animal-123.convex.cloud", auth="a.b.c")
+    for copies in (copy.copy, copy.deepcopy, pickle.dumps):
+        for one in (client, client._inner):
+            with pytest.raises(TypeError, match="make one where it is used"):
+                copies(one)

@@ -90,3 +90,83 @@ def test_a_fork_makes_its_own_client(deployment: LocalDeployment) -> None:
     assert err == ""
     assert "make one in each process" in out
     assert out.count("[]") == 2
+
+
+FOUR_WORKERS = """
+import os, sys
+from convex_async.sync import ConvexClient, ConvexHttpClient
+client = {make}()  # at import, before the workers are forked
+client.set_auth(sys.argv[1])
+client.set_debug(False)
+for number in range(4):
+    if os.fork() == 0:
+        print(client.mutation("tasks:create", {{"text": str(number)}}), flush=True)
+        print(client.query("users:getCurrentUser"), flush=True)
+        client.close()
+        os._exit(0)
+    os.wait()
+print(len(client.query("tasks:list")))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("make", ["ConvexClient", "ConvexHttpClient"])
+def test_a_client_made_before_a_fork_works_after_it(deployment: LocalDeployment, make: str) -> None:
+    """Celery, and gunicorn with preloading: each worker is a session of its own."""
+    program = subprocess.Popen(
+        [
+            *(sys.executable, "-W", "error", "-c", FOUR_WORKERS.format(make=make)),
+            deployment.issue_token("ada"),
+        ],
+        env={**os.environ, "CONVEX_URL": deployment.url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    out, err = program.communicate(timeout=30)
+    assert err == ""
+    *ids, count = [line for line in out.splitlines() if line != "{'subject': 'ada'}"]
+    assert len(set(ids)) == 4
+    assert out.count("{'subject': 'ada'}") == 4
+    assert count == "4"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_an_asynchronous_client_made_before_a_fork_loses_nothing(
+    deployment: LocalDeployment,
+) -> None:
+    program = start(
+        """
+        import asyncio, os
+        from convex_async import ConvexClient
+        client = ConvexClient()
+        async def work(number):
+            async with client:
+                return await client.mutation("tasks:create", {"text": str(number)})
+        for number in range(4):
+            if os.fork() == 0:
+                print(asyncio.run(work(number)), flush=True)
+                os._exit(0)
+            os.wait()
+        """,
+        deployment,
+    )
+    out, err = program.communicate(timeout=30)
+    assert err == ""
+    assert len(set(out.split())) == 4
+
+
+def test_a_client_that_nobody_uses_starts_no_thread(deployment: LocalDeployment) -> None:
+    program = start(
+        """
+        import threading
+        from convex_async.sync import ConvexClient, ConvexHttpClient
+        clients = [ConvexClient(), ConvexHttpClient()]
+        for client in clients:
+            client.clear_auth()
+            client.set_debug(True)
+        print(threading.active_count(), clients[0].state.phase)
+        """,
+        deployment,
+    )
+    assert program.communicate(timeout=20) == ("1 idle\n", "")

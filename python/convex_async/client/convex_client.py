@@ -373,6 +373,9 @@ class ConvexClient(LiveViews, ClientBase):
     def _start(self) -> Driver:
         from convex_async.transport.websocket import WebSocketConnector  # imports aiohttp
 
+        # Drawn here: a client may be made before a fork, and two processes with one session id
+        # would lose each other's mutations, which the deployment takes for the same requests.
+        self._core.session_id = str(uuid.uuid4())
         connector = WebSocketConnector(
             self._sessions.get(),
             self._settings.deployment.sync_url,

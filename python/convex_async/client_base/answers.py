@@ -51,8 +51,8 @@ def function_error(path: FunctionPath, failure: Failed) -> FunctionError:
             request_id=failure.request_id,
         )
     return ConvexError(
-        decode(failure.data, root="data"),
         failure.message,
+        decode(failure.data, root="data"),
         path=path,
         log_lines=failure.log_lines,
         request_id=failure.request_id,

@@ -58,6 +58,10 @@ class ClientBase(StoredFiles):
         self._settings = settings
         self._debug = False
 
+    def __reduce__(self) -> Any:
+        # A copy would share the session id, whose requests the deployment runs once.
+        raise TypeError("a client can't be pickled or copied: make one where it is used")
+
     def _sign_in(
         self, auth: Auth, admin_key: str | None, acting_as: Mapping[str, Any] | None
     ) -> None:

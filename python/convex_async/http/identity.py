@@ -30,6 +30,11 @@ class HttpIdentity:
         self._refused: AuthError | None = None
         self._turn = asyncio.Lock()
 
+    @property
+    def known(self) -> Credential | None:
+        """What is sent, as far as it needs no fetching."""
+        return self._credential if self._source is None else None
+
     async def credential(self) -> Credential:
         """What to send now, fetched anew if it is near its end.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import itertools
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -124,6 +125,41 @@ class LoopThread:
             self._loop.close()
 
 
+class ClientThread:
+    """One client's way to the loop of the process that first uses it.
+
+    Nothing is begun before: a client may be made at import, and used after a fork.
+
+    Args:
+        close: of the client, in the loop.
+    """
+
+    def __init__(self, close: Close) -> None:
+        self._close = close
+        self._key = next(_keys)
+        self._thread: LoopThread | None = None
+
+    def get(self) -> LoopThread:
+        """The thread, which closes the client at the end of the program."""
+        if self._thread is None:
+            thread = loop_thread()
+            thread.adopt(self._key, self._close)
+            self._thread = thread
+        return self._thread
+
+    def configure(self, function: Callable[[], T]) -> T:
+        """Run a function that sets something up: here if the client is not in use yet."""
+        return function() if self._thread is None else self._thread.call(function)
+
+    def release(self, *, wait: bool) -> None:
+        """Close the client; without `wait` from anywhere, also from the garbage collector."""
+        if wait:
+            self.get().release(self._key, wait=True)
+        elif self._thread is not None:
+            self._thread.release(self._key, wait=False)
+
+
+_keys = itertools.count()
 _lock = threading.Lock()
 _shared: LoopThread | None = None
 

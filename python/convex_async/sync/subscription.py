@@ -6,14 +6,19 @@ import asyncio
 import math
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
+from convex_async.client.convex_client import ConvexClient
 from convex_async.client.subscription import Subscription
+from convex_async.errors import LocalProtocolError
 from convex_async.reactive.updates import Change, Result
 from convex_async.sync.loop import LoopThread
 
 T = TypeVar("T")
+
+SubscriberId: TypeAlias = int
+"""Tells subscriptions apart in what `watch_all` gives."""
 
 
 class QuerySubscription(Generic[T]):
@@ -30,16 +35,47 @@ class QuerySubscription(Generic[T]):
         inner: Subscription[T],
         id: int,
         leave: Callable[[int], None],
+        *,
+        client: ConvexClient,
+        name: str,
+        args: Mapping[str, Any] | None,
     ) -> None:
         self._thread = thread
+        self.client = client
+        """The asynchronous client that it is of."""
         self._inner = inner
+        self.name = name
+        """The path that it was subscribed by."""
+        self.args: dict[str, Any] = dict(args or {})
+        """The arguments that it was subscribed with."""
+        self.invalidated = False
+        """Whether `unsubscribe` was called."""
         self._leave = weakref.finalize(self, thread.post, lambda: leave(id))
         self._leave.atexit = False
-        self.id = id
-        """Tells subscriptions apart in what `watch_all` gives."""
+        self._id = id
 
     def __repr__(self) -> str:
         return f"<QuerySubscription {self.id} {self._inner!r}>"
+
+    @property
+    def id(self) -> SubscriberId:
+        """Tells subscriptions apart in what `watch_all` gives."""
+        return self._id
+
+    @property
+    def inner(self) -> Subscription[T]:
+        """The subscription in the client's own loop."""
+        return self._inner
+
+    def safe_inner_sub(self) -> Subscription[T]:
+        """The subscription in the client's own loop.
+
+        Raises:
+            LocalProtocolError: it was unsubscribed.
+        """
+        if self.invalidated:
+            raise LocalProtocolError("this subscription was unsubscribed")
+        return self._inner
 
     def __iter__(self) -> Self:
         return self
@@ -101,6 +137,7 @@ class QuerySubscription(Generic[T]):
 
     def unsubscribe(self) -> None:
         """Leave the query; a loop in another thread ends. Idempotent."""
+        self.invalidated = True
         self._leave()
         self._thread.call(self._inner.close)
 
