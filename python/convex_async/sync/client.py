@@ -119,7 +119,7 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
         Raises:
             LocalProtocolError: the client was made without `outbox=`.
         """
-        return BlockingOutbox(self._home, self._inner.outbox)
+        return BlockingOutbox(self._home, self._inner)
 
     @overload
     def mutation(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from convex_async.client.convex_client import ConvexClient
 from convex_async.outbox.file import OutboxEntry
-from convex_async.outbox.outbox import Outbox
 from convex_async.sync.loop import ClientThread
 
 
 class BlockingOutbox:
     """The mutations that outlive the process; made by `ConvexClient(outbox=path)`."""
 
-    def __init__(self, home: ClientThread, inner: Outbox) -> None:
+    def __init__(self, home: ClientThread, client: ConvexClient) -> None:
         self._home = home
-        self._inner = inner
+        self._client = client
+        self._inner = client.outbox
 
     def __repr__(self) -> str:
         return f"<blocking {self._inner!r}>"
@@ -40,4 +41,9 @@ class BlockingOutbox:
 
     def drained(self) -> None:
         """Wait until all that runs as the present user is answered, of earlier processes too."""
-        self._home.get().run(self._inner.drained)
+
+        async def drain() -> None:
+            await self._client.__aenter__()  # it may not have been used yet
+            await self._inner.drained()
+
+        self._home.get().run(drain)
