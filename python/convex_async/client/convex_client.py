@@ -18,7 +18,6 @@ from convex_async.client.subscription import Subscription
 from convex_async.client_base.answers import value_or_raise
 from convex_async.client_base.base import ClientBase, Settings
 from convex_async.client_base.home_loop import Place
-from convex_async.codec.values import encode_arguments
 from convex_async.connection.driver import Driver
 from convex_async.connection.mailbox import Mailbox
 from convex_async.connection.state import ClientState, state_of
@@ -30,7 +29,7 @@ from convex_async.errors import (
     Outcome,
     RequestTimeoutError,
 )
-from convex_async.function_path import FunctionPath, FunctionReference, canonical_path
+from convex_async.function_path import FunctionPath, FunctionReference
 from convex_async.outbox.journal import FileJournal, NoJournal
 from convex_async.outbox.outbox import Outbox, outbox_path
 from convex_async.protocol.client import overlay
@@ -263,9 +262,9 @@ class ConvexClient(LiveViews, ClientBase):
                 or another user is set. If it fails then, that is logged, and it is dropped.
         """
         check(optimistic)
-        function, wire = canonical_path(path), encode_arguments(args)
+        function, wire, made = self._reading.call(path, args, type)
         update = None if optimistic is None else over_wire(optimistic, wire)
-        return self._answer("mutation", function, wire, type, self._limit(timeout), update)
+        return self._answer("mutation", function, wire, made, self._limit(timeout), update)
 
     @overload
     def subscribe(
@@ -313,11 +312,11 @@ class ConvexClient(LiveViews, ClientBase):
             raise ValueError(f"buffer is a number of states, at least 1, not {buffer}")
         if linger < 0:
             raise ValueError(f"linger is seconds, not {linger}")
-        function, wire = canonical_path(path), encode_arguments(args)
+        function, wire, made = self._reading.call(path, args, type)
         driver = self._running()
         mailbox = Mailbox(buffer)
         subscriber = driver.subscribe(function, wire, mailbox, linger=linger)
-        return Subscription(function, subscriber, mailbox, driver.unsubscribe, type=type)
+        return Subscription(function, subscriber, mailbox, driver.unsubscribe, type=made)
 
     def set_debug(self, debug: bool) -> None:
         super().set_debug(debug)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from convex_async.client_base.answers import function_error, value_or_raise
 from convex_async.codec.diff import ListDiffer
@@ -49,7 +49,7 @@ class Subscription(Generic[T]):
         mailbox: Mailbox,
         leave: Callable[[Subscriber[Mailbox]], None],
         *,
-        type: type[T] | None = None,
+        type: Any = None,
     ) -> None:
         self._path = path
         self._subscriber = subscriber

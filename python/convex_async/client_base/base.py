@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from convex_async.auth.credentials import admin_credential, user_credential
 from convex_async.auth.tokens import Auth, TokenFetcher, check_fetcher
+from convex_async.client_base.reading import Reading
 from convex_async.client_base.stored_files import StoredFiles
 from convex_async.deployment.environment import configured, deployment_url
 from convex_async.deployment.url import DeploymentUrl, check_encrypted
@@ -29,22 +30,29 @@ class Settings(Struct, frozen=True):
     Attributes:
         timeout: seconds that a query or mutation may take, or None.
         allow_insecure: tokens may travel unencrypted.
+        reading: how it reads the arguments and types of calls.
     """
 
     deployment: DeploymentUrl
     timeout: float | None
     allow_insecure: bool
+    reading: Reading = Reading()
 
     @classmethod
     def of(
-        cls, url: str | None, site_url: str | None, timeout: float | None, allow_insecure: bool
+        cls,
+        url: str | None,
+        site_url: str | None,
+        timeout: float | None,
+        allow_insecure: bool,
+        reading: Reading = Reading(),  # noqa: B008 - it can't change
     ) -> Settings:
         """The settings, checked.
 
         Raises:
             ValueError: the URL is no deployment URL, or the timeout is out of range.
         """
-        return cls(deployment_url(url, site_url), _seconds(timeout), allow_insecure)
+        return cls(deployment_url(url, site_url), _seconds(timeout), allow_insecure, reading)
 
 
 class ClientBase(StoredFiles):
@@ -56,6 +64,7 @@ class ClientBase(StoredFiles):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._reading = settings.reading
         self._debug = False
 
     def __reduce__(self) -> Any:

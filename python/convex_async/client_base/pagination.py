@@ -10,6 +10,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar, overload
 import msgspec
 
 from convex_async import codec
+from convex_async.client_base.reading import Reading
 from convex_async.function_path import FunctionReference, canonical_path
 
 T = TypeVar("T")
@@ -75,6 +76,7 @@ class Pages(AsyncIterator[Page[T]]):
         page_size: int,
         cursor: str | None,
         type: Any,
+        reading: Reading,
     ) -> None:
         self._query = query
         self._path = path
@@ -82,7 +84,7 @@ class Pages(AsyncIterator[Page[T]]):
         self._page_size = page_size
         self._cursor = cursor
         element: Any = Any if type is None else type
-        self._result_type: Any = _Result[element]
+        self._result_type = reading.converter(_Result[element])
         self._is_done = False
         self._turn = asyncio.Lock()
 
@@ -116,8 +118,10 @@ class Paginator(AsyncIterator[T]):
         page_size: documents a page, 1 to 32000.
         cursor: where to begin: the `continue_cursor` of an earlier page.
         type: of one document.
+        reading: how the client reads arguments and types.
 
     Raises:
+        TypeError: no document could become a `type`.
         UnsupportedTypeError, InvalidValueError: the arguments are no Convex values.
         ValueError: `page_size` is out of range, the path is none, or the arguments have
             `paginationOpts` already.
@@ -132,6 +136,7 @@ class Paginator(AsyncIterator[T]):
         page_size: int = 100,
         cursor: str | None = None,
         type: Any = None,
+        reading: Reading = Reading(),  # noqa: B008 - it can't change
     ) -> None:
         if not 1 <= page_size <= MAX_PAGE_SIZE:
             raise ValueError(f"page_size is from 1 to {MAX_PAGE_SIZE}, not {page_size}")
@@ -140,10 +145,11 @@ class Paginator(AsyncIterator[T]):
         self._query = query
         self._path = canonical_path(path)
         # A copy that later changes to the caller's objects do not reach.
-        self._args: dict[str, Any] = codec.decode(codec.encode_arguments(args))
+        self._args: dict[str, Any] = codec.decode(reading.arguments(args))
         self._page_size = page_size
         self._cursor = cursor
         self._type = type
+        self._reading = reading
         self._pages: Pages[T] = self.pages()
         self._ready: deque[T] = deque()
         self._turn = asyncio.Lock()
@@ -157,6 +163,7 @@ class Paginator(AsyncIterator[T]):
             page_size=self._page_size,
             cursor=self._cursor,
             type=self._type,
+            reading=self._reading,
         )
 
     def __repr__(self) -> str:

@@ -8,14 +8,16 @@ from types import EllipsisType
 from typing import Any, TypeVar, overload
 
 from convex_async.client_base.pagination import Paginator
-from convex_async.codec.values import encode_arguments
-from convex_async.function_path import FunctionPath, FunctionReference, canonical_path
+from convex_async.client_base.reading import Reading
+from convex_async.function_path import FunctionPath, FunctionReference
 
 T = TypeVar("T")
 
 
 class Calls(ABC):
     """Queries, actions and pagination; a subclass has what carries them, and `mutation`."""
+
+    _reading: Reading
 
     @abstractmethod
     def _limit(self, timeout: float | EllipsisType | None) -> float | None:
@@ -85,7 +87,7 @@ class Calls(ABC):
             TransportError, RequestTimeoutError: no answer; over HTTP, also not at a second retry.
             ClientClosedError, AuthError, RemoteProtocolError, CodecError: as they say.
         """
-        return self._ask(canonical_path(path), encode_arguments(args), type, self._limit(timeout))
+        return self._ask(*self._reading.call(path, args, type), self._limit(timeout))
 
     @overload
     def action(
@@ -122,7 +124,7 @@ class Calls(ABC):
                 was under way. It may have run.
         """
         limit = None if timeout is ... else self._limit(timeout)
-        return self._act(canonical_path(path), encode_arguments(args), type, limit)
+        return self._act(*self._reading.call(path, args, type), limit)
 
     @overload
     def paginate(
@@ -172,4 +174,5 @@ class Calls(ABC):
             page_size=page_size,
             cursor=cursor,
             type=type,
+            reading=self._reading,
         )

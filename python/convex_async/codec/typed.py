@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import msgspec
 
@@ -15,15 +15,42 @@ from convex_async.codec.shapes import Hook, Shapes
 from convex_async.errors import InvalidValueError
 from convex_async.values import ConvexInt64
 
-Converter: TypeAlias = Callable[[bytes, str], Any]
-"""The value of wire bytes as a type; the text names the value in errors."""
+_Make: TypeAlias = Callable[[bytes, str], Any]
 
 
-def converter(type: Any, dec_hook: Hook | None = None) -> Converter:
-    """What makes values of a type, made once for each.
+class Converter:
+    """Makes values of one type; it goes wherever a type goes."""
+
+    __slots__ = ("_make", "type")
+
+    def __init__(self, type: Any, make: _Make) -> None:
+        self.type = type
+        self._make = make
+
+    def __repr__(self) -> str:
+        return f"<Converter to {self.type!r}>"
+
+    def __call__(self, data: bytes, root: str) -> Any:
+        """The value of wire bytes.
+
+        Args:
+            root: how errors name the value.
+
+        Raises:
+            InvalidValueError: it does not fit; `.path` tells where.
+        """
+        return self._make(data, root)
+
+
+@overload
+def converter(type: None, dec_hook: Hook | None = None) -> None: ...
+@overload
+def converter(type: Any, dec_hook: Hook | None = None) -> Converter: ...
+def converter(type: Any, dec_hook: Hook | None = None) -> Converter | None:
+    """What makes values of a type, made once for each; None for None: values as they come.
 
     Args:
-        type: as for `codec.decode`; None takes values as they come.
+        type: as for `codec.decode`, or a converter already.
         dec_hook: `dec_hook(type, value)`, called for types that are not known here; it raises
             TypeError, ValueError or NotImplementedError for what it can't make.
 
@@ -31,6 +58,8 @@ def converter(type: Any, dec_hook: Hook | None = None) -> Converter:
         TypeError: no value could ever become one: it is no type, a class that nobody can make, or
             a union of classes that nothing tells apart.
     """
+    if type is None or isinstance(type, Converter):
+        return type
     try:
         return _cached(type, dec_hook)
     except TypeError:  # it can't be hashed, or it is none: then this says so
@@ -48,8 +77,10 @@ def decode_as(data: bytes, type: Any, root: str) -> Any:
 
 
 def _converter(type: Any, dec_hook: Hook | None) -> Converter:
-    if type is None:
-        return lambda data, root: _codec.decode(data, root=root)
+    return Converter(type, _maker(type, dec_hook))
+
+
+def _maker(type: Any, dec_hook: Hook | None) -> _Make:
     shapes = Shapes(dec_hook)
     convert = shapes.member(type).convert
 
@@ -82,7 +113,7 @@ def _converter(type: Any, dec_hook: Hook | None) -> Converter:
 _cached = lru_cache(maxsize=256)(_converter)
 
 
-def _by_msgspec(type: Any) -> Converter:
+def _by_msgspec(type: Any) -> _Make:
     def convert(data: bytes, root: str) -> Any:
         value = _codec.decode(data, root=root)
         try:

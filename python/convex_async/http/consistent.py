@@ -8,6 +8,7 @@ from types import EllipsisType
 from typing import Any, Self
 
 from convex_async.client_base.pagination import Paginator
+from convex_async.client_base.reading import Reading
 from convex_async.function_path import FunctionReference
 from convex_async.http.calls import Call, HttpCalls
 from convex_async.protocol.messages import WireTimestamp, parse_timestamp
@@ -24,11 +25,17 @@ class ConsistentQueries:
     """
 
     def __init__(
-        self, calls: HttpCalls, make_call: Callable[..., Call], *, timeout: float | None
+        self,
+        calls: HttpCalls,
+        make_call: Callable[..., Call],
+        *,
+        timeout: float | None,
+        reading: Reading,
     ) -> None:
         self._calls = calls
         self._make_call = make_call
         self._timeout = timeout
+        self._reading = reading
         self._ts: WireTimestamp | None = None
         self._turn = asyncio.Lock()
 
@@ -79,6 +86,7 @@ class ConsistentQueries:
             page_size=page_size,
             cursor=cursor,
             type=type,
+            reading=self._reading,
         )
 
     async def _query(self, call: Call) -> Any:

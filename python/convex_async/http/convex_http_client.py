@@ -11,8 +11,7 @@ from msgspec import Struct
 
 from convex_async.auth.tokens import Auth, TokenFetcher
 from convex_async.client_base.base import ClientBase, Settings
-from convex_async.codec.values import encode_arguments
-from convex_async.function_path import FunctionPath, FunctionReference, canonical_path
+from convex_async.function_path import FunctionPath, FunctionReference
 from convex_async.http.calls import Call, HttpCalls, Kind
 from convex_async.http.connection import HttpConnection
 from convex_async.http.consistent import ConsistentQueries
@@ -149,7 +148,12 @@ class ConvexHttpClient(ClientBase):
         `snapshot = client.consistent()`, then `await snapshot.query(...)` as often as you like
         within 30 seconds, for which the deployment promises to keep the past.
         """
-        return ConsistentQueries(self._shared.calls, self._call, timeout=self._settings.timeout)
+        return ConsistentQueries(
+            self._shared.calls,
+            self._call,
+            timeout=self._settings.timeout,
+            reading=self._reading,
+        )
 
     def with_auth(self, auth: Auth) -> ConvexHttpClient:
         """A view of this client as another user, on the same session: for one request's user.
@@ -196,8 +200,7 @@ class ConvexHttpClient(ClientBase):
         type: Any,
         timeout: float | EllipsisType | None,
     ) -> Call:
-        function, wire = canonical_path(path), encode_arguments(args)
-        return self._made(kind, function, wire, type, self._limit(timeout))
+        return self._made(kind, *self._reading.call(path, args, type), self._limit(timeout))
 
     def _made(
         self, kind: Kind, path: FunctionPath, args: bytes, type: Any, timeout: float | None
