@@ -160,7 +160,7 @@ class LocalDeployment:
 
     @property
     def admin_key(self) -> str:
-        """The key with which clients may call internal functions."""
+        """The key with which clients may call internal functions; kept with the data."""
         return self._tokens.admin_key
 
     def issue_token(self, subject: str, *, lifetime: float = 3600.0, **claims: Any) -> str:
@@ -274,7 +274,8 @@ class LocalDeployment:
             self._port = self._runner.addresses[0][1]
             self._engine, self._jobs = engine, jobs
             self._loop = asyncio.get_running_loop()
-            self._tokens.issuer = engine.files.origin = self.url
+            engine.files.origin = self.url
+            self._tokens.keep(engine.secrets, self.url)
             self.env.set_system({"CONVEX_CLOUD_URL": self.url, "CONVEX_SITE_URL": self.site_url})
             stack.callback(self.faults.drop)
             self._stack = stack.pop_all()

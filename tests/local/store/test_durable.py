@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from convex_async.local import Functions, LocalDeployment
 from convex_async.local.context.jobs import SCHEDULED
+from convex_async.local.store.durable import Durable
+from convex_async.local.store.secrets import Secrets
 from tests.local.calls import read, running, until
 from tests.local.storm import backend
 
@@ -113,3 +120,86 @@ def test_kill_9_in_a_storm_of_jobs_and_cron_runs(
     assert len(actions) == len(set(actions)), "a scheduled action ran twice"
     assert {int(n) for n in actions} <= set(mutations)
     assert len(ticks) == len(set(ticks)), "a cron's run happened twice"
+
+
+OPENS = """
+import asyncio, sys
+from pathlib import Path
+from convex_async.local.store.durable import Durable
+try:
+    Durable(Path(sys.argv[1]))
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_file_has_one_owner(tmp_path: Path) -> None:
+    path = tmp_path / "data.sqlite3"
+    told = f"{path} is open in another deployment: a file has one at a time"
+    durable = Durable(path)
+    with pytest.raises(OSError, match="is open in another deployment"):
+        Durable(path)
+    other = [sys.executable, "-c", OPENS, str(path)]
+    assert subprocess.run(other, capture_output=True, text=True).stdout.strip() == told
+    durable.close()
+    Durable(path).close()
+
+
+async def test_two_deployments_of_one_file_do_not_diverge(tmp_path: Path) -> None:
+    path = tmp_path / "data.sqlite3"
+    async with LocalDeployment(Functions(), path) as first:
+        second = LocalDeployment(Functions(), path)
+        with pytest.raises(OSError, match="is open in another deployment"):
+            await second.start()
+        assert first.url
+    async with second:
+        assert second.url
+
+
+def other_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE documents (id TEXT)")
+
+
+def later_form(path: Path) -> None:
+    Durable(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda path: path.mkdir(), "can't be opened: unable to open"),
+        (lambda path: path.write_text("# not a database" * 100), "file is not a database"),
+        (other_database, "is no file of a local deployment's data, but of something else"),
+        (later_form, "but in form 99, not 1"),
+    ],
+)
+def test_what_is_no_file_of_ours_is_refused_and_left_alone(
+    tmp_path: Path, make: Callable[[Path], Any], told: str
+) -> None:
+    path = tmp_path / "data"
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(OSError, match=re.escape(told)):
+        Durable(path)
+    assert before is None or path.read_bytes() == before
+    with pytest.raises(OSError, match="can't be opened"):
+        Durable(tmp_path / "nowhere" / "data")
+
+
+def test_secrets_are_kept_with_the_data(tmp_path: Path) -> None:
+    path = tmp_path / "data.sqlite3"
+    found: list[bytes] = []
+    for _ in range(2):
+        durable = Durable(path)
+        secrets = durable.secrets()
+        found.append(secrets.get("a"))
+        assert secrets.keep("issuer", b"first") == b"first"
+        assert secrets.keep("issuer", b"second") == b"first"
+        assert found[0].hex() not in repr(secrets)
+        durable.close()
+    assert found[0] == found[1]
+    assert len(found[0]) == 32
+    assert Secrets().get("a") != Secrets().get("a")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,12 +21,13 @@ from convex_async.local.store.files import Files
 from tests.local.calls import act, mutate, read, running, until
 
 DATA = bytes(range(256))
+SECRET = bytes(32)
 DIGEST = b64encode(hashlib.sha256(DATA).digest()).decode()
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Iterator[Files]:
-    files = Files(tmp_path / "files")
+    files = Files(tmp_path / "files", SECRET)
     yield files
     files.close()
 
@@ -99,32 +101,41 @@ def test_a_name_leads_nowhere_else(files: Files, name: str) -> None:
     assert caught.value.code == "InvalidStoragePath"
 
 
-def test_upload_urls_end_and_are_forgotten(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("convex_async.local.store.files.time.monotonic", lambda: now)
+def token_of(files: Files) -> str:
+    return parse_qs(urlsplit(files.make_upload_url()).query)["token"][0]
 
-    def token() -> str:
-        return parse_qs(urlsplit(files.make_upload_url()).query)["token"][0]
 
-    def code(token: str) -> str | None:
-        try:
-            files.check_token(token)
-        except DeploymentProblem as problem:
-            return problem.code
-        return None
+def code_of(files: Files, token: str) -> str | None:
+    try:
+        files.check_token(token)
+    except DeploymentProblem as problem:
+        return problem.code
+    return None
 
-    first = token()
-    assert code(first) is None
-    now += 3601
-    second = token()
-    assert (code(first), code(second)) == ("StorageTokenExpired", None)
-    now += 3601
-    token()
-    assert (code(first), code(second)) == ("StorageTokenInvalid", "StorageTokenExpired")
+
+def test_upload_urls_end(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    first = token_of(files)
+    assert code_of(files, first) is None
+    monkeypatch.setattr("convex_async.local.store.files.time.time", lambda: now + 3601)
+    second = token_of(files)
+    assert (code_of(files, first), code_of(files, second)) == ("StorageTokenExpired", None)
+
+
+def test_upload_urls_are_of_who_has_the_secret(files: Files, tmp_path: Path) -> None:
+    token = token_of(files)
+    assert token != token_of(files)
+    for secret, told in ((SECRET, None), (b"x" * 32, "StorageTokenInvalid")):
+        other = Files(tmp_path / "files", secret)
+        assert code_of(other, token) == told
+        other.close()
+    changed = ("B" if token[0] != "B" else "C") + token[1:]
+    for wrong in ("", "nonsense", "AAAA", "é", changed, token[:-4], token[4:]):
+        assert code_of(files, wrong) == "StorageTokenInvalid"
 
 
 def test_a_temporary_folder_goes_with_its_deployment() -> None:
-    files = Files(None)
+    files = Files(None, SECRET)
     folder = files._folder
     asyncio.run(files.write(chunks(DATA), None))
     assert kept(files) == [DATA]

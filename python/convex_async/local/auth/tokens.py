@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
 import msgspec
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
 AUDIENCE = "convex"
 KEY_ID = "local"
 BAD_REQUEST: Category = "BadRequest"
+
+
+# Of the group of the curve P-256 (FIPS 186-4, D.1.2.3).
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+class Kept(Protocol):
+    """Where secrets are kept."""
+
+    def keep(self, name: str, value: bytes) -> bytes:
+        """What is kept under a name; this value if nothing is."""
+        ...
 
 
 class TokenRefused(DeploymentProblem):
@@ -43,7 +56,8 @@ class Tokens:
 
     def __init__(self, name: str, issuers: Mapping[str, Mapping[str, Any] | str]) -> None:
         self.name = name
-        self.admin_key = f"{name}|{secrets.token_hex(32)}"
+        self._admin_secret = self._signing_secret = b""
+        self._take_secrets(secrets.token_bytes(32), secrets.token_bytes(32))
         self.issuer = ""
         self._issuers = {
             issuer: OpenIdIssuer(issuer, keys) if isinstance(keys, str) else keys
@@ -65,12 +79,31 @@ class Tokens:
                     domain = f"https://{domain}"
                 self._issuers[domain] = OpenIdIssuer(domain, provider["applicationID"])
 
+    def keep(self, kept: Kept, url: str) -> None:
+        """Take the keys that are kept with the data, or keep those of now there.
+
+        Args:
+            url: of the deployment. Its first one is the issuer of all tokens that it ever issues,
+                so that a user stays the same one.
+        """
+        self._take_secrets(
+            kept.keep("admin", self._admin_secret), kept.keep("tokens", self._signing_secret)
+        )
+        self.issuer = kept.keep("issuer", url.encode()).decode()
+
+    def _take_secrets(self, admin: bytes, signing: bytes) -> None:
+        if signing != self._signing_secret:
+            self.__dict__.pop("_key", None)
+        self._admin_secret, self._signing_secret = admin, signing
+        self.admin_key = f"{self.name}|{admin.hex()}"
+
     @cached_property
     def _key(self) -> EllipticCurvePrivateKey:
         _jwt()
         from cryptography.hazmat.primitives.asymmetric import ec
 
-        return ec.generate_private_key(ec.SECP256R1())
+        number = int.from_bytes(hashlib.sha512(self._signing_secret).digest(), "big")
+        return ec.derive_private_key(number % (_P256_ORDER - 1) + 1, ec.SECP256R1())
 
     def issue(self, subject: str, lifetime: float, claims: Mapping[str, Any]) -> str:
         """A JWT that this deployment takes for `lifetime` seconds."""

@@ -26,6 +26,7 @@ from convex_async.local.engine.runtimes import Runtimes
 from convex_async.local.problems import FunctionFailed, FunctionProblem
 from convex_async.local.store.durable import Durable
 from convex_async.local.store.files import Files
+from convex_async.local.store.secrets import Secrets
 from convex_async.local.store.store import Store
 from convex_async.local.transactions.committer import Committer, Session
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
@@ -48,11 +49,13 @@ class Engine:
 
     Attributes:
         runtimes: those of now.
+        secrets: kept with the data.
         on_commit: called with each commit, once it is in the store.
         on_swap: awaited after each swap, before the old runtime is closed.
 
     Raises:
         ValueError: two runtimes declare the same.
+        OSError: the file can't be opened, or is open in another deployment.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class Engine:
         self.clock = WallClock()
         self._calls = calls
         self.runtimes = Runtimes(*runtimes)
-        self.files = Files(None if path is None else path.with_name(f"{path.name}-files"))
         self._durable = None if path is None else Durable(path)
+        self.secrets = Secrets() if self._durable is None else self._durable.secrets()
+        folder = None if path is None else path.with_name(f"{path.name}-files")
+        self.files = Files(folder, self.secrets.get("uploads"))
         last = 0 if self._durable is None else self._durable.latest_ts()
         self.store = Store(self.runtimes.schema, first_ts=max(time.time_ns(), last + 1))
         self._watches = Watches()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from convex_async.local.store.documents import Commit, Document
+from convex_async.local.store.secrets import Secrets
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS documents (id TEXT PRIMARY KEY, name TEXT NOT NULL, wire BLOB NOT NULL);
@@ -19,8 +20,12 @@ CREATE TABLE IF NOT EXISTS requests (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS requests_by_ts ON requests (ts);
 CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS clock (only INTEGER PRIMARY KEY CHECK (only = 0), ts INTEGER NOT NULL);
 """
+# What tells our files from those of others ("cvxa"), and the form that they have now.
+APPLICATION_ID = 0x63767861
+FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +48,60 @@ class RequestRecord:
 class Durable:
     """The file; one thread writes it, so that the event loop never waits for the disk.
 
+    It has one owner: who opens it keeps all others out until it is closed, or its process ends.
+
     Args:
         path: made if it is not there.
 
     Raises:
-        OSError, sqlite3.Error: it can't be opened, or is no such file.
+        OSError: it can't be opened, is no such file, or is open in another deployment.
     """
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        # With FULL a commit is on the disk once it returns: it survives a loss of power too.
-        self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
-        self._connection.executescript(_TABLES)
+        try:
+            self._connection = sqlite3.connect(
+                path, timeout=0, check_same_thread=False, isolation_level=None
+            )
+        except sqlite3.Error as error:
+            raise OSError(f"{path} can't be opened: {error}") from error
+        try:
+            self._own(path)
+        except BaseException:
+            self._connection.close()
+            raise
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="convex-async store")
+
+    def _own(self, path: Path) -> None:
+        connection = self._connection
+        try:
+            # The lock that the first transaction takes is kept to the end.
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+            is_new = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+            form = connection.execute("PRAGMA user_version").fetchone()[0]
+            if not is_new and (not ours or form != FORMAT):
+                what = f"in form {form}, not {FORMAT}" if ours else "of something else"
+                raise OSError(f"{path} is no file of a local deployment's data, but {what}")
+            # With FULL a commit is on the disk once it returns: it survives a loss of power too.
+            connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                raise OSError(
+                    f"{path} is open in another deployment: a file has one at a time"
+                ) from None
+            raise OSError(f"{path} can't be opened: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise OSError(f"{path} is no file of a local deployment's data: {error}") from error
+
+    def secrets(self) -> Secrets:
+        """The secrets that are kept in the file."""
+        return Secrets(_Kept(self._connection))
 
     def latest_ts(self) -> int:
         """The timestamp of the last commit; 0 before the first."""
@@ -132,3 +178,29 @@ class Durable:
         """Finish what is being written, and close the file."""
         self._writer.shutdown(wait=True)
         self._connection.close()
+
+
+class _Kept(MutableMapping[str, bytes]):
+    """The table of secrets, which is read and written before anything else is."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __getitem__(self, name: str) -> bytes:
+        row = self._connection.execute("SELECT value FROM secrets WHERE name = ?", (name,))
+        found: tuple[bytes] | None = row.fetchone()
+        if found is None:
+            raise KeyError(name)
+        return found[0]
+
+    def __setitem__(self, name: str, value: bytes) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (name, value))
+
+    def __delitem__(self, name: str) -> None:
+        self._connection.execute("DELETE FROM secrets WHERE name = ?", (name,))
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for (name,) in self._connection.execute("SELECT name FROM secrets"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import logging
 import secrets
+import struct
 import tempfile
 import time
 import uuid
-from base64 import b64decode, b64encode
+from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,8 +22,8 @@ from convex_async.local.store.documents import STORAGE, Commit
 
 # Seconds for which an upload URL can be used (convex-backend: storage upload tokens).
 UPLOAD_URL_LIFETIME = 3600.0
-# Seconds for which an expired URL is told from one that never was.
-KEPT_EXPIRED = 3600.0
+# What its token holds: when it ends, seconds since the epoch, and what makes it one of its own.
+_TOKEN = struct.Struct("!d8s")
 
 _log = logging.getLogger("convex_async.local")
 
@@ -31,12 +33,13 @@ class Files:
 
     Args:
         folder: where they are kept; None for a temporary folder that goes with the deployment.
+        secret: what upload URLs are signed with.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, secret: bytes) -> None:
         self._temporary = None if folder is not None else tempfile.TemporaryDirectory()
         self._folder = folder or Path(self._temporary.name if self._temporary else "")
-        self._tokens: dict[str, float] = {}
+        self._secret = secret
         self._remover = ThreadPoolExecutor(1, thread_name_prefix="convex-async files")
         self.origin = ""
 
@@ -48,11 +51,12 @@ class Files:
 
     def make_upload_url(self) -> str:
         """A URL that takes uploads, for an hour."""
-        now = time.monotonic()
-        self._tokens = {old: end for old, end in self._tokens.items() if end > now - KEPT_EXPIRED}
-        token = secrets.token_urlsafe(24)
-        self._tokens[token] = now + UPLOAD_URL_LIFETIME
+        body = _TOKEN.pack(time.time() + UPLOAD_URL_LIFETIME, secrets.token_bytes(8))
+        token = urlsafe_b64encode(body + self._sign(body)).decode()
         return f"{self.origin}/api/storage/upload?token={token}"
+
+    def _sign(self, body: bytes) -> bytes:
+        return hmac.digest(self._secret, body, "sha256")
 
     def check_token(self, token: str) -> None:
         """Check the token of an upload URL, which is good for several uploads, as Convex's are.
@@ -62,12 +66,17 @@ class Files:
 
         Source: convex-backend crates/keybroker/src/broker.rs, check_store_file_authorization.
         """
-        expires_at = self._tokens.get(token)
-        if expires_at is None:
+        try:
+            data = urlsafe_b64decode(token)
+        except ValueError:
+            data = b""
+        body, signature = data[: _TOKEN.size], data[_TOKEN.size :]
+        if not hmac.compare_digest(signature, self._sign(body)):
             raise DeploymentProblem(
                 "Unauthenticated", "StorageTokenInvalid", "the upload URL is not valid"
             )
-        if expires_at < time.monotonic():
+        expires_at: float = _TOKEN.unpack(body)[0]
+        if expires_at < time.time():
             raise DeploymentProblem(
                 "Unauthenticated", "StorageTokenExpired", "the upload URL has expired"
             )
