@@ -285,12 +285,15 @@ class Host:
         if not reads or (computed < USER_TIME and silent < BLOCKED):
             return
         actions = [run for run in worker.runs.values() if not run.is_transaction]
-        # The loop is one of a run that waits for no answer.
-        candidates = [run for run in reads if run.outstanding == 0] or reads
-        if len(candidates) == 1 and not actions:
-            candidates[0].fail(FunctionProblem(TIMED_OUT))
+        # Frames are handled in their order, and each makes a run say something: the first run
+        # that waits for no answer is the one that computes, unless that is an action.
+        waiting = [run for run in reads if run.outstanding == 0] or reads
+        culprit = min(waiting, key=lambda run: run.sent)
+        if not actions:
+            culprit.fail(FunctionProblem(TIMED_OUT))
+            self._end_abandoned()
         else:
-            self._suspects.update(run.key for run in candidates)
+            self._suspects.add(culprit.key)
         for run in reads:
             run.fail(WorkerLost())
         self._replace(worker)
@@ -299,6 +302,12 @@ class Host:
             worker.is_abandoned = True
         else:
             worker.kill()
+
+    def _end_abandoned(self) -> None:
+        """A loop was found: workers that were left to their actions are in it, too."""
+        for worker in self._workers:
+            if worker.is_abandoned and worker.asked_at is not None:
+                worker.kill()
 
     def _replace(self, worker: Worker) -> None:
         """Put the one that stands in, or a new one, in a worker's place."""

@@ -27,6 +27,7 @@ class Running:
     Attributes:
         done: its result, or what ended it.
         outstanding: calls of it that are not answered yet.
+        sent: the number of the last frame that made it go on, counted over all its worker's runs.
         key: what makes it the same run when it is tried again.
         place: where the function is.
     """
@@ -40,6 +41,7 @@ class Running:
         self.key = key
         self.done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.outstanding = 0
+        self.sent = 0
         self.is_busy = False
         self.queue: deque[tuple[int, str, bytes]] = deque()
         self.tasks: set[asyncio.Task[None]] = set()

@@ -247,6 +247,7 @@ export class State {
   }
 
   watch() {
+    if (this.ended || this.calls.size || this.waiting !== null) return;
     this.waiting = setTimeout(() => {
       if (!this.ended && this.calls.size === 0)
         this.post("stuck", this.run, 0, "-", "");

@@ -123,6 +123,7 @@ function begin(run, start, payload) {
       (error) => fail(state, error),
     );
   });
+  if (state.isTransaction) state.watch();
 }
 
 async function perform(state, start, payload) {

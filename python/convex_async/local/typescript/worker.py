@@ -85,6 +85,7 @@ class Worker(asyncio.Protocol):
         self._answers: dict[str, asyncio.Future[bytes]] = {}
         self._connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tables = 0
+        self._sent = 0
         self.next_run = 0
 
     # The socket
@@ -232,7 +233,7 @@ class Worker(asyncio.Protocol):
         running.outstanding -= 1
         if run in self.runs:
             self._tell_tables(running)
-            self.post(f"ok {run} {call}", payload)
+            self._send(running, f"ok {run} {call}", payload)
 
     def _refuse(self, run: int, running: Running, call: int, error: Exception) -> None:
         running.outstanding -= 1
@@ -254,7 +255,7 @@ class Worker(asyncio.Protocol):
             case _:
                 running.fail(error)
                 return
-        self.post(f"err {run} {call}", msgspec.json.encode(told))
+        self._send(running, f"err {run} {call}", msgspec.json.encode(told))
 
     # Runs
 
@@ -264,7 +265,7 @@ class Worker(asyncio.Protocol):
         run = self.next_run
         self.runs[run] = running
         self._tell_tables(running)
-        self.post(f"run {run} 0", msgspec.json.encode(start), b"\n", payload)
+        self._send(running, f"run {run} 0", msgspec.json.encode(start), b"\n", payload)
         if self._transport is None:
             self.runs.pop(run)
             raise WorkerLost
@@ -276,6 +277,12 @@ class Worker(asyncio.Protocol):
             ):
                 self.post(f"drop {run} 0")
             running.close()
+
+    def _send(self, running: Running, head: str, *payload: bytes) -> None:
+        """Send a frame that makes a run go on; frames are handled in their order."""
+        self._sent += 1
+        running.sent = self._sent
+        self.post(head, *payload)
 
     def _tell_tables(self, running: Running) -> None:
         """Tell the numbers of the tables, which ids are checked by, when there are more."""

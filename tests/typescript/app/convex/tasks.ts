@@ -155,6 +155,13 @@ export const remind = internalMutation({
   },
 });
 
+export const tick = internalMutation({
+  args: {},
+  handler: async (ctx) => {
+    await ctx.db.insert("events", { kind: "tick", payload: null });
+  },
+});
+
 export const cancel = mutation({
   args: { id: v.id("_scheduled_functions") },
   handler: async (ctx, { id }) => ctx.scheduler.cancel(id),
