@@ -12,6 +12,7 @@ import pytest
 from convex_async import ConvexClient, FunctionError
 from convex_async.local import LocalDeployment
 from convex_async.local.typescript.host import Host
+from convex_async.local.typescript.runtime import TypeScriptFunctions
 
 TIMED_OUT = r"Function execution timed out \(maximum duration: 1s\)"
 
@@ -20,7 +21,7 @@ TIMED_OUT = r"Function execution timed out \(maximum duration: 1s\)"
 def host(deployment: LocalDeployment) -> Host:
     """What supervises the deployment's processes."""
     runtimes = deployment._running().runtimes.all
-    return next(runtime.host for runtime in runtimes if hasattr(runtime, "host"))
+    return next(r.host for r in runtimes if isinstance(r, TypeScriptFunctions))
 
 
 async def test_a_loop_is_ended_and_others_are_answered_meanwhile(client: ConvexClient) -> None:
@@ -58,7 +59,7 @@ async def loop_beside_an_action(client: ConvexClient) -> None:
     for loop in loops:
         with pytest.raises(FunctionError, match=TIMED_OUT):
             await loop
-    (outcome,) = await asyncio.gather(waiting, return_exceptions=True)
+    outcome: object = (await asyncio.gather(waiting, return_exceptions=True))[0]
     assert outcome == "waited" or "Transient error while executing action" in str(outcome)
 
 
@@ -116,7 +117,9 @@ async def test_who_takes_all_memory_is_ended_alone(client: ConvexClient) -> None
 async def test_no_process_is_left(app: object) -> None:
     deployment = LocalDeployment.from_folder(str(app))
     await deployment.start()
-    host = next(r.host for r in deployment._running().runtimes.all if hasattr(r, "host"))
+    host = next(
+        r.host for r in deployment._running().runtimes.all if isinstance(r, TypeScriptFunctions)
+    )
     (process,) = host.processes
     began = time.monotonic()
     await deployment.close()
