@@ -14,6 +14,7 @@
     │  ├─ UnsupportedTypeError(TypeError)
     │  └─ InvalidValueError(ValueError)
     ├─ AuthError                         the token was refused after a refresh
+    ├─ InternalError                     a bug of this package stopped the client
     ├─ OutboxError                       the file of unanswered mutations can't be used
     └─ ClientClosedError                 the client was used after, or during, close()
 
@@ -23,7 +24,8 @@ All pickle, and all have `retryable`: whether the same call can succeed if made 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from copy import copy
+from typing import Any, Literal, TypeAlias, TypeVar
 
 Outcome: TypeAlias = Literal["not_sent", "unknown"]
 """What is known of a request that got no answer: it will never run, or nobody can tell."""
@@ -172,7 +174,13 @@ class LocalProtocolError(ProtocolError):
 
 
 class RemoteProtocolError(ProtocolError):
-    """The deployment sent what the protocol does not allow, or ended the session for good."""
+    """The deployment sent what the protocol does not allow, or ended the session for good.
+
+    Attributes:
+        outcome: "not_sent" when the request will never run, "unknown" when it may have.
+    """
+
+    outcome: Outcome = "unknown"
 
 
 class CodecError(ConvexClientError):
@@ -209,11 +217,25 @@ class AuthError(ConvexClientError):
         self.outcome: Outcome = outcome
 
 
+class InternalError(ConvexClientError):
+    """The client stopped on a bug of this package, which is the `__cause__`. Please report it.
+
+    Attributes:
+        outcome: "not_sent" when the request will never run, "unknown" when it may have.
+    """
+
+    outcome: Outcome = "unknown"
+
+
 class OutboxError(ConvexClientError):
     """The outbox is another client's, of another deployment, or can't be read or written.
 
-    A mutation that gets it was not sent.
+    Attributes:
+        outcome: "not_sent" when the mutation will never run, "unknown" when it may, as where it
+            stays in the file.
     """
+
+    outcome: Outcome = "not_sent"
 
 
 class ClientClosedError(ConvexClientError):
@@ -226,3 +248,19 @@ class ClientClosedError(ConvexClientError):
     def __init__(self, message: str = "the client is closed", *, outcome: Outcome = "not_sent"):
         super().__init__(message)
         self.outcome: Outcome = outcome
+
+
+E = TypeVar("E", bound=ConvexClientError)
+
+
+def once_more(error: E, outcome: Outcome | None = None) -> E:
+    """The same error for one more who waits: an object of their own, and without a traceback.
+
+    Args:
+        outcome: what is known of their request; None for none.
+    """
+    own = copy(error)
+    own.__cause__ = error.__cause__
+    if outcome is not None and hasattr(own, "outcome"):
+        own.outcome = outcome
+    return own

@@ -112,4 +112,4 @@ async def next_state(lines: AsyncIterator[str]) -> Any:
 
 
 def subscriber_count(client: ConvexClient) -> int:
-    return len(list(client._core.subscribers()))
+    return client._driver.subscribers

@@ -115,10 +115,10 @@ def test_two_hours_of_drops(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     async def live() -> tuple[Day, int]:
         day = Day(seed)
         monkeypatch.setattr(
-            "convex_async.transport.websocket.WebSocketConnector",
+            "convex_async.connection.driver.WebSocketConnector",
             lambda *args, **options: day.network.connect,
         )
-        monkeypatch.setattr("convex_async.connection.driver.random", day.rng)
+        monkeypatch.setattr("convex_async.connection.pump.random", day.rng)
         monkeypatch.setattr("convex_async.auth.tokens.random", day.rng)
         async with day.client:
             failures = await day.pass_by()

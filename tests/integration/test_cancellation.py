@@ -175,7 +175,7 @@ async def test_a_call_at_each_await(
                 await client.mutation("notes:touch")
             if isinstance(client, ConvexClient):
                 assert client.state.pending_requests == 0
-                assert list(client._core.subscribers()) == []
+                assert client._driver.subscribers == 0
         before, applied = applied, len(await deployment.run("notes:list"))
         assert applied - before <= 1
         if not met:

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from convex_async import ConvexClient, RequestTimeoutError
-from convex_async.connection.driver import Driver
-from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.frames import decode_client_message
 from convex_async.protocol.messages import ClientMessage
 from convex_async.transport.base import ConnectionClosed
@@ -58,10 +56,9 @@ async def wired(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wired]:
         wires.append(Wire())
         return wires[-1]
 
-    def driver(core: ClientProtocol[Any], _connect: object, **options: Any) -> Driver:
-        return Driver(core, connect, **options)
-
-    monkeypatch.setattr("convex_async.client.convex_client.Driver", driver)
+    monkeypatch.setattr(
+        "convex_async.connection.driver.WebSocketConnector", lambda *args, **options: connect
+    )
     async with ConvexClient("http://127.0.0.1:1", close_timeout=0) as client:
         await client.connect()
         await turns(1)

@@ -7,8 +7,8 @@ import base64
 import json
 from typing import Any
 
-from convex_async.connection.driver import Driver
 from convex_async.connection.mailbox import Mailbox
+from convex_async.connection.running import Running
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.transport.base import ConnectionClosed, Transport
 
@@ -80,9 +80,9 @@ class Script:
         await self.sockets.put(socket)
         return socket
 
-    def driver(self) -> Driver:
+    def driver(self) -> Running:
         core = ClientProtocol[Mailbox](session_id="5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11")
-        return Driver(core, self.connect, connect_timeout=5, max_message_size=2**20)
+        return Running(core, self.connect, connect_timeout=5, max_message_size=2**20)
 
 
 def encode_ts(ts: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from convex_async.connection.driver import Driver
+from convex_async.connection.running import Running
 from convex_async.errors import ClientClosedError, LocalProtocolError
 from convex_async.function_path import canonical_path
 from convex_async.reactive.watcher import QuerySetWatcher
@@ -22,7 +22,7 @@ def script() -> Script:
 
 
 @pytest.fixture
-async def driver(script: Script) -> AsyncIterator[Driver]:
+async def driver(script: Script) -> AsyncIterator[Running]:
     driver = script.driver()
     yield driver
     await driver.stop(ClientClosedError())
@@ -32,7 +32,7 @@ def shown(watcher: QuerySetWatcher[str]) -> dict[str, bytes | None]:
     return {key: getattr(member.shown, "value", None) for key, member in watcher.members.items()}
 
 
-def watcher_of(driver: Driver, *, whole: bool = True) -> QuerySetWatcher[str]:
+def watcher_of(driver: Running, *, whole: bool = True) -> QuerySetWatcher[str]:
     watcher: QuerySetWatcher[str] = QuerySetWatcher(driver, whole=whole)
     watcher.add("a", A, b"{}")
     watcher.add("b", B, b"{}")
@@ -40,7 +40,7 @@ def watcher_of(driver: Driver, *, whole: bool = True) -> QuerySetWatcher[str]:
 
 
 async def test_nothing_is_shown_while_some_queries_are_of_an_earlier_socket(
-    script: Script, driver: Driver
+    script: Script, driver: Running
 ) -> None:
     watcher = watcher_of(driver)
     socket = await script.sockets.get()
@@ -67,7 +67,7 @@ async def test_nothing_is_shown_while_some_queries_are_of_an_earlier_socket(
 
 
 async def test_a_moment_that_brings_nothing_new_is_not_shown(
-    script: Script, driver: Driver
+    script: Script, driver: Running
 ) -> None:
     watcher = watcher_of(driver)
     socket = await script.sockets.get()
@@ -88,7 +88,7 @@ async def test_a_moment_that_brings_nothing_new_is_not_shown(
 
 
 async def test_a_set_that_need_not_be_whole_shows_what_is_there(
-    script: Script, driver: Driver
+    script: Script, driver: Running
 ) -> None:
     watcher = watcher_of(driver, whole=False)
     socket = await script.sockets.get()
@@ -103,7 +103,7 @@ async def test_a_set_that_need_not_be_whole_shows_what_is_there(
     assert shown(watcher) == {"a": b"1"}
 
 
-async def test_who_waits_is_told_of_the_end(script: Script, driver: Driver) -> None:
+async def test_who_waits_is_told_of_the_end(script: Script, driver: Running) -> None:
     watcher = watcher_of(driver)
     waiting = asyncio.create_task(watcher.changed())
     await asyncio.sleep(0)
@@ -118,7 +118,7 @@ async def test_who_waits_is_told_of_the_end(script: Script, driver: Driver) -> N
         await failing.changed()
 
 
-async def test_leaving_takes_the_queries_along(script: Script, driver: Driver) -> None:
+async def test_leaving_takes_the_queries_along(script: Script, driver: Running) -> None:
     watcher = watcher_of(driver)
     socket = await script.sockets.get()
     await socket.modified()

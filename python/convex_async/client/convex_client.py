@@ -5,35 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import uuid
 import warnings
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from convex_async.auth.tokens import Auth, TokenFetcher
+from convex_async.client.calling import ask, request
 from convex_async.client.live_views import LiveViews
 from convex_async.client.optimistic import OptimisticUpdate, check, over_wire, same_value
 from convex_async.client.subscription import Subscription
-from convex_async.client_base.answers import value_or_raise
 from convex_async.client_base.base import ClientBase, Settings
-from convex_async.client_base.home_loop import Place
-from convex_async.connection.driver import Driver
+from convex_async.connection.driver import Driver, WireSettings
 from convex_async.connection.mailbox import Mailbox
-from convex_async.connection.state import ClientState, state_of
+from convex_async.connection.running import Running
+from convex_async.connection.state import ClientState
 from convex_async.errors import (
     AuthError,
-    ClientClosedError,
     LocalProtocolError,
     OutboxError,
-    Outcome,
-    RequestTimeoutError,
 )
 from convex_async.function_path import FunctionPath, FunctionReference
-from convex_async.outbox.journal import FileJournal, NoJournal
-from convex_async.outbox.outbox import Outbox, outbox_path
+from convex_async.outbox.outbox import Outbox
 from convex_async.protocol.client import overlay
-from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.identity import (
     Confirmed,
     Credential,
@@ -41,9 +35,7 @@ from convex_async.protocol.client.identity import (
     Unconfirmed,
     Waiting,
 )
-from convex_async.protocol.client.requests import RequestId, RequestKind
-from convex_async.transport.session import SessionHolder
-from convex_async.version import CLIENT_HEADER
+from convex_async.protocol.client.requests import RequestKind
 
 if TYPE_CHECKING:
     import aiohttp
@@ -102,23 +94,15 @@ class ConvexClient(LiveViews, ClientBase):
         super().__init__(Settings.of(url, site_url, timeout, allow_insecure))
         if inactivity_timeout <= 0 or close_timeout < 0:
             raise ValueError("timeouts are seconds, above zero")
-        self._inactivity_timeout = inactivity_timeout
         self._close_timeout = close_timeout
-        self._max_message_size = max_message_size
-        self._compress = compress
-        self._sessions = SessionHolder(session)
-        self._journal, self._outbox = NoJournal(), None
-        if outbox is not None:
-            path = outbox_path(outbox)
-            self._journal = journal = FileJournal(path, self.url)
-            self._outbox = Outbox(path, journal, self._discarded)
-        self._core = ClientProtocol[Mailbox](
-            session_id=str(uuid.uuid4()), inactivity_timeout=inactivity_timeout, same=same_value
+        wire = WireSettings(
+            self._settings.deployment.sync_url,
+            session,
+            inactivity_timeout=inactivity_timeout,
+            max_message_size=max_message_size,
+            compress=compress,
         )
-        self._driver: Driver | None = None
-        self._place: Place | None = None
-        self._fetcher: TokenFetcher | None = None
-        self._closed = False
+        self._driver = Driver(wire, same=same_value, outbox=outbox, deployment=self.url)
         self._sign_in(auth, admin_key, acting_as)
 
     def __repr__(self) -> str:
@@ -133,9 +117,9 @@ class ConvexClient(LiveViews, ClientBase):
             TransportError: it could not be opened; the client goes on trying.
             AuthError: the token was refused before.
         """
-        driver = self._running()
-        await driver.ready()
-        await driver.connected()
+        running = self._driver.running()
+        await running.ready()
+        await running.connected()
 
     async def close(self, *, drain: bool = True) -> None:
         """Close the socket; everything pending ends with `ClientClosedError`. Idempotent.
@@ -148,26 +132,11 @@ class ConvexClient(LiveViews, ClientBase):
             LocalProtocolError: the client belongs to another loop, thread or process, where it
                 stays open.
         """
-        if self._closed:
-            return
-        if self._place is not None:
-            self._place.check()
-        driver = self._driver
-        self._closed = True
-        try:
-            if driver is not None:
-                try:
-                    if drain:
-                        await _at_most(self._close_timeout, driver.drained())
-                finally:  # also for who is cancelled while it drains
-                    await driver.stop(ClientClosedError())
-        finally:
-            await self._journal.close()
-            await self._sessions.close()
+        await self._driver.close(drain_for=self._close_timeout if drain else None)
 
     async def __aenter__(self) -> Self:
         try:
-            await self._running().ready()
+            await self._driver.running().ready()
         except OutboxError:
             await self.close()  # nobody else will
             raise
@@ -177,12 +146,13 @@ class ConvexClient(LiveViews, ClientBase):
         await self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_closed", True) or self._driver is None:
+        driver = getattr(self, "_driver", None)
+        if driver is None or driver.closed or not driver.is_used:
             return
         warnings.warn(
             f"{self!r} was dropped without close()", ResourceWarning, source=self, stacklevel=2
         )
-        self._driver.discard()
+        driver.discard()
 
     @property
     def outbox(self) -> Outbox:
@@ -191,20 +161,19 @@ class ConvexClient(LiveViews, ClientBase):
         Raises:
             LocalProtocolError: the client was made without `outbox=`.
         """
-        if self._outbox is None:
+        if self._driver.outbox is None:
             raise LocalProtocolError("the client has no outbox: make it with outbox=path")
-        return self._outbox
+        return self._driver.outbox
 
     @property
     def state(self) -> ClientState:
         """What the connection and the identity are like right now."""
-        return state_of(self._core, self._driver, closed=self._closed)
+        return self._driver.state
 
     async def states(self) -> AsyncGenerator[ClientState, None]:
         """The state now, and each later one that differs; the newest wins if you are slow."""
-        driver = self._running()
         changed = asyncio.Event()
-        unwatch = driver.watch(changed.set)
+        unwatch = self._driver.running().watch(changed.set)
         last: ClientState | None = None
         try:
             while last is None or not last.is_final:
@@ -264,7 +233,7 @@ class ConvexClient(LiveViews, ClientBase):
         check(optimistic)
         function, wire, made = self._reading.call(path, args, type)
         update = None if optimistic is None else over_wire(optimistic, wire)
-        return self._answer("mutation", function, wire, made, self._limit(timeout), update)
+        return self._request("mutation", function, wire, made, self._limit(timeout), update)
 
     @overload
     def subscribe(
@@ -313,32 +282,19 @@ class ConvexClient(LiveViews, ClientBase):
         if linger < 0:
             raise ValueError(f"linger is seconds, not {linger}")
         function, wire, made = self._reading.call(path, args, type)
-        driver = self._running()
+        running = self._driver.running()
         mailbox = Mailbox(buffer)
-        subscriber = driver.subscribe(function, wire, mailbox, linger=linger)
-        return Subscription(function, subscriber, mailbox, driver.unsubscribe, type=made)
+        subscriber = running.subscribe(function, wire, mailbox, linger=linger)
+        return Subscription(function, subscriber, mailbox, running.unsubscribe, type=made)
 
     def set_debug(self, debug: bool) -> None:
         super().set_debug(debug)
-        if self._driver is not None:
-            self._driver.set_debug(debug)
+        self._driver.set_debug(debug)
 
     # How
 
     def _become(self, credential: Credential | None, fetcher: TokenFetcher | None) -> None:
-        if self._closed:
-            raise ClientClosedError()
-        self._fetcher = fetcher
-        if self._place is not None:
-            self._place.check()
-        if self._driver is not None:
-            self._driver.set_identity(credential, fetcher)
-        else:
-            self._core.set_identity(credential, now=0.0, refreshable=fetcher is not None)
-
-    def _discarded(self, request_id: RequestId) -> None:
-        if self._driver is not None:
-            self._driver.discarded(request_id)
+        self._driver.become(credential, fetcher)
 
     async def _user_token(self) -> str | None:
         """The JWT in force, waiting for one that is being fetched; None for anybody else."""
@@ -346,7 +302,7 @@ class ConvexClient(LiveViews, ClientBase):
             async for state in states:
                 if state.auth != "fetching":
                     break
-        match self._core.identity.state:
+        match self._driver.identity.state:
             case Unconfirmed(credential) | Confirmed(credential):
                 return credential.value if credential.token_type == "User" else None
             case Refused(message):
@@ -355,96 +311,26 @@ class ConvexClient(LiveViews, ClientBase):
                 return None
 
     def _http_session(self) -> aiohttp.ClientSession:
-        self._running()
-        return self._sessions.get()
+        return self._driver.session()
 
-    def _running(self) -> Driver:
-        """The driver, started in the running loop at first use."""
-        if self._closed:
-            raise ClientClosedError()
-        if self._driver is None:
-            self._place = Place("ConvexClient")
-            self._driver = self._start()
-        elif self._place is not None:
-            self._place.check()
-        return self._driver
-
-    def _start(self) -> Driver:
-        from convex_async.transport.websocket import WebSocketConnector  # imports aiohttp
-
-        # Drawn here: a client may be made before a fork, and two processes with one session id
-        # would lose each other's mutations, which the deployment takes for the same requests.
-        self._core.session_id = str(uuid.uuid4())
-        connector = WebSocketConnector(
-            self._sessions.get(),
-            self._settings.deployment.sync_url,
-            client=CLIENT_HEADER,
-            max_message_size=self._max_message_size,
-            compress=self._compress,
-        )
-        driver = Driver(
-            self._core,
-            connector,
-            connect_timeout=self._inactivity_timeout,
-            max_message_size=self._max_message_size,
-            journal=self._journal,
-        )
-        driver.set_debug(self._debug)
-        if self._fetcher is not None:
-            driver.fetch_tokens(self._fetcher)
-        return driver
+    def _running(self) -> Running:
+        return self._driver.running()
 
     async def _ask(self, path: FunctionPath, args: bytes, type: Any, timeout: float | None) -> Any:
-        driver = self._running()
-        mailbox = Mailbox()
-        subscriber = driver.subscribe(path, args, mailbox, fresh=True)
-        try:
-            async with asyncio.timeout(timeout):
-                while mailbox.result is None:
-                    if mailbox.error is not None:
-                        raise mailbox.error.with_traceback(None)
-                    await mailbox.changed()
-        except TimeoutError:
-            outcome: Outcome = "unknown" if self._core.was_sent(subscriber) else "not_sent"
-            raise RequestTimeoutError.after(path, timeout, outcome) from None
-        finally:
-            driver.unsubscribe_now(subscriber)
-        return value_or_raise(path, mailbox.result, type)
+        return await ask(self._driver.running(), path, args, type, timeout)
 
     def _act(
         self, path: FunctionPath, args: bytes, type: Any, timeout: float | None
     ) -> Coroutine[Any, Any, Any]:
-        return self._answer("action", path, args, type, timeout, None)
+        return self._request("action", path, args, type, timeout)
 
-    async def _answer(
+    async def _request(
         self,
         kind: RequestKind,
         path: FunctionPath,
         args: bytes,
         type: Any,
         timeout: float | None,
-        update: overlay.OptimisticUpdate | None,
+        update: overlay.OptimisticUpdate | None = None,
     ) -> Any:
-        driver = self._running()
-        driver.check()
-        if self._journal.is_kept:
-            await driver.ready()
-        request_id, answered = driver.request(kind, path, args, timeout, update)
-        try:
-            await driver.send()
-            answer = await answered
-        except TimeoutError:
-            outcome = driver.withdraw(request_id) or "unknown"
-            raise RequestTimeoutError.after(path, timeout, outcome) from None
-        except asyncio.CancelledError:
-            driver.withdraw(request_id)
-            raise
-        return value_or_raise(path, answer, type)
-
-
-async def _at_most(seconds: float, wait: Coroutine[Any, Any, None]) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await wait
-    except TimeoutError:
-        pass
+        return await request(self._driver.running(), kind, path, args, type, timeout, update)

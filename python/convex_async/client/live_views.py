@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from convex_async.connection.driver import Driver
+from convex_async.connection.running import Running
 
 if TYPE_CHECKING:
     from convex_async.function_path import FunctionReference
@@ -22,7 +22,7 @@ class LiveViews(ABC):
     """What stands on many subscriptions; what it needs is imported at first use."""
 
     @abstractmethod
-    def _running(self) -> Driver:
+    def _running(self) -> Running:
         """The driver, started in the running loop at first use."""
 
     def subscribe_all(self, queries: Mapping[K, QuerySpec]) -> ConsistentView[K]:

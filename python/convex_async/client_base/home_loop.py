@@ -27,6 +27,11 @@ class Place:
             ) from None
         self._owner = (os.getpid(), threading.get_ident())
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the loop is closed, as after `asyncio.run`: nothing lives in it any more."""
+        return self._loop.is_closed()
+
     def check(self) -> None:
         """Raise `LocalProtocolError` in any other place."""
         try:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from convex_async.auth.credentials import user_of
 from convex_async.connection.mailbox import Mailbox
 from convex_async.errors import (
     AuthError,
-    ClientClosedError,
     ConvexClientError,
     OutboxError,
     Outcome,
+    once_more,
 )
 from convex_async.function_path import FunctionPath
 from convex_async.outbox.journal import NoJournal
 from convex_async.protocol.client.client_protocol import ClientProtocol
-from convex_async.protocol.client.identity import Credential
 from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.requests import RequestId, RequestKind
 from convex_async.protocol.results import Answer, Failed
@@ -26,13 +24,16 @@ from convex_async.protocol.results import Answer, Failed
 logger = logging.getLogger("convex_async")
 
 
-class Calls:
+class Callers:
     """Who waits for which request of one client.
 
     Args:
         core: the protocol state, which has the requests.
         journal: keeps the mutations over the end of the process.
         changed: is called when the core was changed from here.
+
+    Attributes:
+        user: as whom mutations are noted; None while a token is being fetched.
     """
 
     def __init__(
@@ -46,8 +47,7 @@ class Calls:
         self._loop = loop
         self._journal = journal
         self._changed = changed
-        self._is_open = False
-        self._user: str | None = None
+        self.user: str | None = None
         self._waiting: dict[RequestId, asyncio.Future[Answer]] = {}
         self._deadlines: dict[RequestId, float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -77,7 +77,7 @@ class Calls:
             self._journal.add_unnoted(request_id)
         else:
             request_id = self._core.mutation(path, args, request_id, update)
-            self._journal.add(request_id, path, args, user=self._user)
+            self._journal.add(request_id, path, args, user=self.user)
         answer: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting[request_id] = answer
         if timeout is not None:
@@ -132,27 +132,39 @@ class Calls:
         if future is not None and not future.done():
             future.set_result(answer)
 
-    def refuse(self, abandoned: list[tuple[RequestId, Outcome]], message: str) -> None:
+    def refuse(
+        self,
+        abandoned: list[tuple[RequestId, Outcome]],
+        message: str,
+        cause: BaseException | None = None,
+    ) -> None:
         """The user these were made as was refused."""
         for request_id, outcome in abandoned:
             future = self._take(request_id)
             # Nobody was told of those of an earlier process: they wait for their user.
             (self._journal.release if future is None else self._journal.forget)(request_id)
             if future is not None and not future.done():
-                future.set_exception(AuthError(message, outcome=outcome))
+                error = AuthError(message, outcome=outcome)
+                error.__cause__ = cause
+                future.set_exception(error)
 
-    def fail_all(self, error: ConvexClientError) -> None:
-        """No answer will come to this process; what is in the outbox stays there."""
+    def stop(
+        self, error: ConvexClientError, abandoned: Sequence[tuple[RequestId, Outcome]] = ()
+    ) -> None:
+        """No answer will come to this process; what is in the outbox stays there.
+
+        Args:
+            abandoned: what the core knew of requests that it has given up before.
+        """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        known = dict(self._core.pending_requests)
+        known = dict([*self._core.pending_requests, *abandoned])
         for request_id, future in self._waiting.items():
             if not future.done():
-                outcome = (
-                    known.get(request_id, "unknown") if not self._journal.is_kept else "unknown"
-                )
-                future.set_exception(_with_outcome(error, outcome))
+                # What is in an outbox may be sent by a later process.
+                outcome = "unknown" if self._journal.is_kept else known.get(request_id, "unknown")
+                future.set_exception(once_more(error, outcome))
         self._waiting.clear()
         self._deadlines.clear()
 
@@ -164,32 +176,9 @@ class Calls:
             if outcome == "unknown" and request_id in self._waiting
         ]
 
-    def identify(self, credential: Credential | None) -> None:
-        """The present user; None while a token is being fetched."""
-        if not self._is_open:
-            return
-        self._user = None if credential is None else user_of(credential)
-        if credential is None or self._user is None:
-            return
-        is_token = credential.token_type == "User"
-        if is_token:
-            self._journal.name_user(self._user)
-        for entry in self._journal.take(self._user, is_token=is_token):
-            self._core.restore(RequestId(entry.request_id), entry.path, entry.wire)
-
-    async def open(self) -> None:
-        """Get the journal ready, and queue what earlier processes left. Idempotent.
-
-        Raises:
-            OutboxError: it can't be had.
-        """
-        await self._journal.open()
-        if self._journal.is_kept and not self._is_open:
-            assert self._journal.session_id is not None
-            self._core.session_id = self._journal.session_id
-            self._is_open = True
-            self._journal.begin(self._kept, self._not_kept)
-            self.identify(self._core.identity.credential)
+    def begin_journal(self) -> None:
+        """The journal is open: what is noted in it may be sent."""
+        self._journal.begin(self._kept, self._not_kept)
 
     def _kept(self, up_to: RequestId) -> None:
         self._core.hold_back(above=up_to)
@@ -210,10 +199,3 @@ class Calls:
     def disconnected(self) -> None:
         """The socket is gone."""
         self._journal.disconnected()
-
-
-def _with_outcome(error: ConvexClientError, outcome: Outcome) -> ConvexClientError:
-    """The same error, saying what is known of one request."""
-    if isinstance(error, ClientClosedError):
-        return ClientClosedError(str(error), outcome=outcome)
-    return error

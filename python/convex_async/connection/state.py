@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias, assert_never
 
 from msgspec import Struct
 
-from convex_async.connection.driver import Driver
 from convex_async.connection.mailbox import Mailbox
+from convex_async.connection.running import Running
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.connection import Closing, Halted, Offline, Online
 from convex_async.protocol.client.identity import (
@@ -56,10 +56,12 @@ class ClientState(Struct, frozen=True):
         return self.phase in ("stopped", "closed")
 
 
-def state_of(core: ClientProtocol[Mailbox], driver: Driver | None, *, closed: bool) -> ClientState:
+def state_of(
+    core: ClientProtocol[Mailbox], running: Running | None, *, closed: bool
+) -> ClientState:
     """The state right now."""
     return ClientState(
-        phase="closed" if closed else _phase(core, driver),
+        phase="closed" if closed else _phase(core, running),
         auth=_auth(core.identity),
         connection_count=core.connection_count,
         retries=core.retries,
@@ -69,8 +71,8 @@ def state_of(core: ClientProtocol[Mailbox], driver: Driver | None, *, closed: bo
     )
 
 
-def _phase(core: ClientProtocol[Mailbox], driver: Driver | None) -> Phase:
-    if driver is None:
+def _phase(core: ClientProtocol[Mailbox], running: Running | None) -> Phase:
+    if running is None:
         return "idle"
     match core.connection:
         case Halted():
@@ -78,9 +80,9 @@ def _phase(core: ClientProtocol[Mailbox], driver: Driver | None) -> Phase:
         case Online():
             return "connected"
         case Offline() | Closing():
-            if not driver.is_running:
+            if not running.is_alive:
                 return "stopped"
-            return "connecting" if driver.is_connecting else "disconnected"
+            return "connecting" if running.is_connecting else "disconnected"
         case _:
             assert_never(core.connection)
 

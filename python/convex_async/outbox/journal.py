@@ -200,9 +200,20 @@ class FileJournal(NoJournal):
     def begin(
         self, kept: Callable[[RequestId], None], failed: Callable[[RequestId, OutboxError], None]
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not loop:
+            self._begin_again()
+        self._loop = loop
         self._kept, self._failed = kept, failed
         kept(self._last)
+
+    def _begin_again(self) -> None:
+        """The loop has ended that was to write and to be told: what it left is written now."""
+        self._writing, self._is_online, self._is_marking = None, False, False
+        self._in_flight.clear()
+        with contextlib.suppress(OutboxError):
+            self._submit().result()
+        self._last = RequestId(self._next - 1)
 
     def next_id(self) -> RequestId:
         if self._next == self._limit:

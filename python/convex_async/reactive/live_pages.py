@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 from convex_async.client_base.pagination import MAX_PAGE_SIZE
 from convex_async.codec.diff import ListDiffer
 from convex_async.codec.values import decode, encode_arguments
-from convex_async.connection.driver import Driver
+from convex_async.connection.running import Running
 from convex_async.errors import LocalProtocolError
 from convex_async.function_path import FunctionReference, canonical_path
 from convex_async.reactive.page_set import PageSet, PageStatus
@@ -33,7 +33,7 @@ class LivePages(Generic[T]):
 
     def __init__(
         self,
-        driver: Driver,
+        driver: Running,
         path: str | FunctionReference,
         args: Mapping[str, Any] | None,
         *,

@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from convex_async.client_base.answers import function_error, value_or_raise
 from convex_async.codec.values import encode_arguments
-from convex_async.connection.driver import Driver
+from convex_async.connection.running import Running
 from convex_async.errors import LocalProtocolError
 from convex_async.function_path import FunctionPath, FunctionReference, canonical_path
 from convex_async.protocol.results import Failed
@@ -60,7 +60,7 @@ class ConsistentView(Generic[K]):
     It leaves its queries when it is closed, garbage-collected, or dropped by `break`.
     """
 
-    def __init__(self, driver: Driver, queries: Mapping[K, QuerySpec]) -> None:
+    def __init__(self, driver: Running, queries: Mapping[K, QuerySpec]) -> None:
         parts = {key: parts_of(spec) for key, spec in queries.items()}
         if not parts:
             raise ValueError("subscribe_all needs at least one query")

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from convex_async.connection.driver import Driver
 from convex_async.connection.mailbox import Mailbox
+from convex_async.connection.running import Running
 from convex_async.errors import LocalProtocolError
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.query_set import Subscriber
@@ -50,7 +50,7 @@ class QuerySetWatcher(Generic[K]):
         whole: show nothing before every query has a result.
     """
 
-    def __init__(self, driver: Driver, *, whole: bool) -> None:
+    def __init__(self, driver: Running, *, whole: bool) -> None:
         self.members: dict[K, Member] = {}
         self._driver = driver
         self._whole = whole

@@ -306,9 +306,10 @@ class ClientProtocol(Generic[Mailbox]):
     # What to do
 
     @property
-    def has_backlog(self) -> bool:
-        """Whether requests wait for which the window has room."""
-        return self._requests.wants_to_send
+    def wants_attention(self) -> bool:
+        """Whether the shell has something to do: to open a socket, to wait for one, to send."""
+        # `isinstance` asks the metaclass of Structs, which takes longer than the comparison.
+        return type(self._link.state) is not Online or self._outgoing.has_messages
 
     def messages_to_send(self) -> list[ClientMessage]:
         """What goes out now, in order; each message is given once per socket."""

@@ -31,6 +31,16 @@ class Outgoing(Generic[Mailbox]):
         self._hello = hello
         self._hello_due = False
 
+    @property
+    def has_messages(self) -> bool:
+        """Whether `drain` may have something to give."""
+        return (
+            self._requests.wants_to_send
+            or self._query_set.wants_to_send
+            or self._identity.awaits_confirmation
+            or self._hello_due
+        )
+
     def restart(self) -> None:
         """A new socket: everything that is wanted is sent on it, from the beginning."""
         self._hello_due = True

@@ -110,10 +110,9 @@ class Requests:
     @property
     def wants_to_send(self) -> bool:
         """Whether a request waits and the window has room for it."""
-        queued, on_wire = self._queued, self._on_wire
+        mutations, actions = self._queued["mutation"], self._queued["action"]
         return bool(
-            (queued["mutation"] and on_wire["mutation"] < WINDOW)
-            or (queued["action"] and on_wire["action"] < WINDOW)
+            (mutations and self._may_go(mutations[0])) or (actions and self._may_go(actions[0]))
         )
 
     def pending(self) -> list[tuple[RequestId, Outcome]]:
@@ -165,14 +164,12 @@ class Requests:
 
     def drain(self, epoch: int) -> Iterator[Mutation | Action]:
         """The requests of one identity that may go out now, in order."""
-        for kind, queue in self._queued.items():
-            while (
-                queue
-                and queue[0].epoch == epoch
-                and self._on_wire[kind] < WINDOW
-                and queue[0].request_id <= self.sendable
-            ):
+        for queue in self._queued.values():
+            while queue and queue[0].epoch == epoch and self._may_go(queue[0]):
                 yield self._send(queue.popleft())
+
+    def _may_go(self, request: Request) -> bool:
+        return self._on_wire[request.kind] < WINDOW and request.request_id <= self.sendable
 
     def take_lone(self, epoch: int) -> Mutation | Action | None:
         """The only request there is, if it is small and waits to be sent as this identity."""

@@ -1,0 +1,69 @@
+"""One call from its sending to its value, over a client that runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from convex_async.client_base.answers import value_or_raise
+from convex_async.connection.mailbox import Mailbox
+from convex_async.connection.running import Running
+from convex_async.errors import RequestTimeoutError, once_more
+from convex_async.function_path import FunctionPath
+from convex_async.protocol.client.overlay import OptimisticUpdate
+from convex_async.protocol.client.requests import RequestKind
+
+
+async def ask(
+    running: Running, path: FunctionPath, args: bytes, type: Any, timeout: float | None
+) -> Any:
+    """The value of a query, as of now: not one from before a disconnect.
+
+    Args:
+        args: wire bytes of the arguments object.
+        timeout: seconds, or None.
+    """
+    mailbox = Mailbox()
+    subscriber = running.subscribe(path, args, mailbox, fresh=True)
+    try:
+        async with asyncio.timeout(timeout):
+            while mailbox.result is None:
+                if mailbox.error is not None:
+                    raise once_more(mailbox.error)
+                await mailbox.changed()
+    except TimeoutError:
+        raise RequestTimeoutError.after(path, timeout, running.known_of(subscriber)) from None
+    finally:
+        running.unsubscribe_now(subscriber)
+    return value_or_raise(path, mailbox.result, type)
+
+
+async def request(
+    running: Running,
+    kind: RequestKind,
+    path: FunctionPath,
+    args: bytes,
+    type: Any,
+    timeout: float | None,
+    update: OptimisticUpdate | None = None,
+) -> Any:
+    """What a mutation or action returned; withdrawn when this is cancelled, or out of time.
+
+    Args:
+        args: wire bytes of the arguments object.
+        timeout: seconds, or None.
+        update: what is expected of a mutation.
+    """
+    running.check()
+    await running.ready()
+    request_id, answered = running.request(kind, path, args, timeout, update)
+    try:
+        await running.send()
+        answer = await answered
+    except TimeoutError:
+        outcome = running.withdraw(request_id) or "unknown"
+        raise RequestTimeoutError.after(path, timeout, outcome) from None
+    except asyncio.CancelledError:
+        running.withdraw(request_id)
+        raise
+    return value_or_raise(path, answer, type)
