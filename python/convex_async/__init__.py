@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from convex_async.reactive.live_pages import LivePages
     from convex_async.reactive.subscribe_all import ConsistentView
     from convex_async.reactive.updates import Change, Result
+    from convex_async.reactive.worker import Worker
     from convex_async.values import ConvexInt64, ConvexMap, ConvexSet, ConvexValue
 
 _NAMES = {
@@ -74,6 +75,7 @@ _NAMES = {
     "reactive.live_pages": ["LivePages"],
     "reactive.subscribe_all": ["ConsistentView"],
     "reactive.updates": ["Change", "Result"],
+    "reactive.worker": ["Worker"],
     "values": ["ConvexInt64", "ConvexMap", "ConvexSet", "ConvexValue"],
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
@@ -113,6 +115,7 @@ __all__ = [
     "Subscription",
     "TransportError",
     "UnsupportedTypeError",
+    "Worker",
     "__version__",
     "api",
 ]
