@@ -9,16 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples.worker import backend
 
 from convex_async.local import LocalDeployment
 from tests.guide.site import functions
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+# Of pages that are about other functions than the guide's.
+FUNCTIONS = {"workers.md": backend.functions}
 
 
 @pytest.mark.parametrize(
     ("page", "blocks"),
-    [("guide.md", 20), ("coming-from-convex.md", 2), ("local.md", 3), ("reactive.md", 4)],
+    [
+        ("guide.md", 20),
+        ("coming-from-convex.md", 2),
+        ("local.md", 3),
+        ("reactive.md", 4),
+        ("workers.md", 3),
+    ],
 )
 async def test_a_page_runs(page: str, blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CONVEX_URL", raising=False)
@@ -26,7 +36,7 @@ async def test_a_page_runs(page: str, blocks: int, monkeypatch: pytest.MonkeyPat
     text = (DOCS / page).read_text()
     found = list(re.finditer(r"^```python\n(.*?)^```$", text, re.M | re.S))
     assert len(found) >= blocks
-    async with LocalDeployment(functions) as deployment:
+    async with LocalDeployment(FUNCTIONS.get(page, functions)) as deployment:
         names: dict[str, Any] = {"deployment": deployment, "__name__": "guide"}
         for block in found:
             line = text.count("\n", 0, block.start(1))
@@ -40,3 +50,9 @@ async def test_a_page_runs(page: str, blocks: int, monkeypatch: pytest.MonkeyPat
         for test in tests:
             await test()
         assert len(tests) == text.count("async def test_")
+
+
+@pytest.mark.parametrize("file", ["backend.py", "convex/schema.ts", "convex/jobs.ts"])
+def test_the_workers_page_shows_the_functions_of_the_example(file: str) -> None:
+    text = (ROOT / "examples" / "worker" / file).read_text()
+    assert f"\n{text}```\n" in (DOCS / "workers.md").read_text()

@@ -171,7 +171,8 @@ async def test_heartbeats_keep_a_claim_and_a_lost_one_cancels(
         finally:
             cancelled.set()
 
-    async with working(client, run, heartbeat_interval=0.05, name="w1") as worker:
+    # With room for one job only, it can't claim it again before it is told.
+    async with working(client, run, heartbeat_interval=0.05, name="w1", concurrency=1) as worker:
         id = await submit(deployment)
         await began.wait()
         first = (await ended(client, id, "running"))["beatAt"]
