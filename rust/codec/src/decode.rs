@@ -8,8 +8,8 @@ use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyString};
 
 use crate::collector::Paused;
 use crate::errors::{Fail, Step};
-use crate::names::{NONE, Names};
 use crate::objects::{new_dict, new_int64, new_str};
+use crate::read_names::{NONE, Names};
 use crate::scan::Scanner;
 use crate::tagged::{self, Tagged};
 use crate::values::{MAX_DEPTH, field_name_problem, is_special};

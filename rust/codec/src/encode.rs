@@ -10,12 +10,12 @@ use pyo3::types::{
 use crate::coerce::{describe, is_user_string, numpy_scalar, retired_collection, structure};
 use crate::collector::Paused;
 use crate::errors::{Fail, Step};
-use crate::keys::NONE;
 use crate::objects::{int64_class, utf8};
-use crate::room::Room;
+use crate::scratch::Scratch;
 use crate::tagged;
 use crate::text::write_string;
 use crate::values::is_special;
+use crate::write_keys::NONE;
 
 /// Integers beyond ±2**53 have no exact float64 for each of them.
 const MAX_SAFE: i64 = 1 << 53;
@@ -55,19 +55,19 @@ fn write<T>(
     done: impl FnOnce(&[u8]) -> T,
 ) -> Result<T, Fail> {
     let mut encoder = Encoder {
-        room: Room::take(),
+        scratch: Scratch::take(),
         paused: Some(Paused::new(value.py())),
         max_depth,
         int64: int64_class(value.py())?,
     };
     let written = encoder.value(value, 0);
-    let text = done(&encoder.room.out);
-    encoder.room.give_back(value.py());
+    let text = done(&encoder.scratch.out);
+    encoder.scratch.give_back(value.py());
     written.map(|()| text)
 }
 
 struct Encoder<'py, 'c> {
-    room: Room,
+    scratch: Scratch,
     /// No finalizer runs, not even when an exception is made, while fields are borrowed.
     paused: Option<Paused<'py>>,
     max_depth: usize,
@@ -89,10 +89,10 @@ impl<'py> Encoder<'py, '_> {
             self.items(list.iter(), depth + 1)
         } else if let Ok(truth) = value.cast::<PyBool>() {
             let word: &[u8] = if truth.is_true() { b"true" } else { b"false" };
-            self.room.out.extend_from_slice(word);
+            self.scratch.out.extend_from_slice(word);
             Ok(())
         } else if value.is_none() {
-            self.room.out.extend_from_slice(b"null");
+            self.scratch.out.extend_from_slice(b"null");
             Ok(())
         } else {
             self.less_common(value, depth)
@@ -104,13 +104,13 @@ impl<'py> Encoder<'py, '_> {
             let exact = value.get_type_ptr() == self.int64.as_type_ptr();
             if exact || self.is_int64(value)? {
                 let number: i64 = number.extract()?;
-                tagged::write_integer(&mut self.room.out, number);
+                tagged::write_integer(&mut self.scratch.out, number);
                 return Ok(());
             }
             return self.int(number);
         }
         if let Ok(bytes) = value.cast::<PyBytes>() {
-            tagged::write_bytes(&mut self.room.out, bytes.as_bytes());
+            tagged::write_bytes(&mut self.scratch.out, bytes.as_bytes());
             return Ok(());
         }
         if let Ok(tuple) = value.cast::<PyTuple>() {
@@ -136,7 +136,7 @@ impl<'py> Encoder<'py, '_> {
 
     /// Code of the user's, or of another package, may run from here on.
     fn users_turn(&mut self) {
-        self.room.fields.own_all();
+        self.scratch.fields.own_all();
         self.paused = None;
     }
 
@@ -144,7 +144,7 @@ impl<'py> Encoder<'py, '_> {
     fn coerced(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> Result<(), Fail> {
         self.users_turn();
         if let Ok(bytes) = value.cast::<PyByteArray>() {
-            tagged::write_bytes(&mut self.room.out, &bytes.to_vec());
+            tagged::write_bytes(&mut self.scratch.out, &bytes.to_vec());
             return Ok(());
         }
         if let Some(scalar) = numpy_scalar(value)? {
@@ -198,7 +198,7 @@ impl<'py> Encoder<'py, '_> {
         }
         let bytes = view.call_method0(intern!(py, "tobytes"))?;
         tagged::write_bytes(
-            &mut self.room.out,
+            &mut self.scratch.out,
             bytes.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes(),
         );
         Ok(())
@@ -207,18 +207,18 @@ impl<'py> Encoder<'py, '_> {
     fn float(&mut self, value: f64) {
         let whole = value as i64;
         if whole as f64 == value && whole.abs() <= MAX_SAFE && (whole != 0 || !is_special(value)) {
-            self.room
+            self.scratch
                 .out
                 .extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
         } else if is_special(value) {
-            tagged::write_float(&mut self.room.out, value);
+            tagged::write_float(&mut self.scratch.out, value);
         } else if (1e-5..1e15).contains(&value.abs()) {
             // Both write it the same way here, and zmij in half the time.
-            self.room
+            self.scratch
                 .out
                 .extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
         } else {
-            self.room
+            self.scratch
                 .out
                 .extend_from_slice(ryu_js::Buffer::new().format_finite(value).as_bytes());
         }
@@ -227,7 +227,7 @@ impl<'py> Encoder<'py, '_> {
     fn int(&mut self, value: &Bound<'py, PyInt>) -> Result<(), Fail> {
         match value.extract::<i64>() {
             Ok(number) if (-MAX_SAFE..=MAX_SAFE).contains(&number) => {
-                self.room
+                self.scratch
                     .out
                     .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
                 Ok(())
@@ -243,7 +243,7 @@ impl<'py> Encoder<'py, '_> {
     fn string(&mut self, text: &Bound<'py, PyString>) -> Result<(), Fail> {
         let text = utf8(text)
             .ok_or_else(|| Fail::value("a string with an unpaired surrogate is not Unicode"))?;
-        write_string(&mut self.room.out, text);
+        write_string(&mut self.scratch.out, text);
         Ok(())
     }
 
@@ -263,43 +263,43 @@ impl<'py> Encoder<'py, '_> {
         depth: usize,
     ) -> Result<(), Fail> {
         self.enter(depth)?;
-        self.room.out.push(b'[');
+        self.scratch.out.push(b'[');
         for (index, item) in items.enumerate() {
             if index > 0 {
-                self.room.out.push(b',');
+                self.scratch.out.push(b',');
             }
             self.value(&item, depth)
                 .map_err(|fail| fail.at(Step::Item(index)))?;
         }
-        self.room.out.push(b']');
+        self.scratch.out.push(b']');
         Ok(())
     }
 
     fn dict(&mut self, dict: &Bound<'py, PyDict>, depth: usize) -> Result<(), Fail> {
         self.enter(depth)?;
         let py = dict.py();
-        let first = self.room.fields.len();
-        self.room.fields.push(dict, &mut self.room.keys)?;
-        let end = self.room.fields.len();
-        self.room.out.push(b'{');
+        let first = self.scratch.fields.len();
+        self.scratch.fields.push(dict, &mut self.scratch.keys)?;
+        let end = self.scratch.fields.len();
+        self.scratch.out.push(b'{');
         for index in first..end {
-            let room = &mut self.room;
-            let field = room.fields.get(index);
+            let scratch = &mut self.scratch;
+            let field = scratch.fields.get(index);
             if field.place == NONE {
-                field.with_name(py, |name| write_string(&mut room.out, name));
-                room.out.push(b':');
+                field.with_name(py, |name| write_string(&mut scratch.out, name));
+                scratch.out.push(b':');
             } else {
-                room.keys.write(field.place, &mut room.out);
+                scratch.keys.write(field.place, &mut scratch.out);
             }
             self.value(&field.value(py), depth)
                 .map_err(|fail| fail.at(Step::Field(field.with_name(py, str::to_owned))))?;
-            self.room.out.push(b',');
+            self.scratch.out.push(b',');
         }
         if end > first {
-            self.room.out.pop();
+            self.scratch.out.pop();
         }
-        self.room.out.push(b'}');
-        self.room.fields.truncate(py, first);
+        self.scratch.out.push(b'}');
+        self.scratch.fields.truncate(py, first);
         Ok(())
     }
 }

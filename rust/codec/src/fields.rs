@@ -12,8 +12,8 @@ use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyDict, PyString};
 
 use crate::errors::Fail;
-use crate::keys::{Keys, NONE};
 use crate::objects::utf8;
+use crate::write_keys::{Keys, NONE};
 
 /// A field whose name was checked.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ pub struct Fields {
 }
 
 // SAFETY: a pointer is used only with a `Python` token or one that `Drop` gets, and reference
-// counts are changed under it alone. What is sent between threads is empty: `Room::give_back`.
+// counts are changed under it alone. What is sent between threads is empty: `Scratch::give_back`.
 unsafe impl Send for Fields {}
 
 impl Fields {

@@ -7,21 +7,21 @@ mod diff;
 mod encode;
 mod errors;
 mod fields;
-mod keys;
 mod moved;
-mod names;
 mod number;
 mod objects;
 mod plain;
-mod room;
+mod read_names;
 mod same;
 mod scan;
+mod scratch;
 mod skip;
 mod tagged;
 mod text;
 mod transition;
 mod values;
 mod walk;
+mod write_keys;
 
 use pyo3::prelude::*;
 

@@ -5,16 +5,16 @@ use std::sync::Mutex;
 use pyo3::prelude::*;
 
 use crate::fields::Fields;
-use crate::keys::Keys;
+use crate::write_keys::Keys;
 
 /// Text beyond this is given back to the system.
 const KEPT: usize = 1 << 20;
 
 /// Of several threads at work, and of a call within a call, one has it; the others get a new one.
-static IDLE: Mutex<Option<Room>> = Mutex::new(None);
+static IDLE: Mutex<Option<Scratch>> = Mutex::new(None);
 
 #[derive(Default)]
-pub struct Room {
+pub struct Scratch {
     /// What is written.
     pub out: Vec<u8>,
     pub keys: Keys,
@@ -22,8 +22,8 @@ pub struct Room {
     pub fields: Fields,
 }
 
-impl Room {
-    /// The room kept from before, with its keys, or a new one.
+impl Scratch {
+    /// The scratch kept from before, with its keys, or a new one.
     pub fn take() -> Self {
         let idle = IDLE.try_lock().ok().and_then(|mut idle| idle.take());
         idle.unwrap_or_default()
