@@ -8,8 +8,9 @@ RUST := Cargo.toml Cargo.lock $(shell find rust/codec -name '*.rs' -o -name Carg
 JOBS ?= 2
 SECONDS ?= 60
 SOAK ?= 35
+PYTHONS ?= 3.12 3.13 3.14 3.15
 
-.PHONY: demo test pythons bench instructions memcheck fuzz soak lint wheel clean
+.PHONY: demo test pythons find-python bench instructions memcheck fuzz soak lint wheel clean
 
 demo: $(VENV)/.built
 	@$(BIN)/pip install --quiet convex==0.8.1
@@ -18,15 +19,21 @@ demo: $(VENV)/.built
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-# On the further Pythons that are to be found; the official clients do not depend on them.
+# On the further Pythons that are to be found; the official clients do not depend on them. What is
+# not found says so, and in CI that is an error: `.ci/pythons` brings it there.
 pythons:
-	@tell='import sys; print(sys.executable)'; for version in 3.12 3.13 3.14; do \
-	  python=$$(python$$version -c "$$tell" 2>/dev/null || \
-	    PYENV_VERSION=$$(pyenv latest $$version 2>/dev/null) python$$version -c "$$tell" 2>/dev/null) || \
-	    { echo "no Python $$version here: skipped"; continue; }; \
-	  echo "Python $$version"; \
+	@for version in $(PYTHONS); do \
+	  python=$$($(MAKE) --silent --no-print-directory find-python VERSION=$$version) || { \
+	    echo "Python $$version is not here: not tested"; missing=1; continue; }; \
+	  echo "Python $$version: $$python"; \
 	  $(MAKE) test VENV=.venv-$$version PYTHON="$$python" ARGS="-m 'not interop' $(ARGS)" || exit 1; \
-	done
+	done; test -z "$$CI" || test -z "$$missing"
+
+# The path of the interpreter of a VERSION, one of pyenv's too.
+find-python:
+	@tell='import sys, venv, ensurepip; print(sys.executable)'; \
+	  python$(VERSION) -c "$$tell" 2>/dev/null || \
+	  PYENV_VERSION=$$(pyenv latest $(VERSION) 2>/dev/null) python$(VERSION) -c "$$tell" 2>/dev/null
 
 # About ten minutes on two cores; what it runs is in tests/soak.py.
 soak: $(VENV)/.test
@@ -79,7 +86,7 @@ clean:
 $(VENV)/.base:
 	@command -v cargo >/dev/null || { \
 	  echo "cargo is missing: install Rust 1.93 or newer, see https://rustup.rs"; exit 1; }
-	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	@for python in $(PYTHON) python3 python3.15 python3.14 python3.13 python3.12 python3.11; do \
 	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
 	    2>/dev/null; then exec "$$python" -m venv $(VENV); fi; done; \
 	  echo "Python 3.11 or newer, with venv, is missing: see https://python.org"; exit 1

@@ -1,10 +1,13 @@
 """The Rust extension; `convex_async.codec` is its only importer, and documents it."""
 
-from typing import Any, Self, TypeVar, final, overload
-
-from convex_async.protocol.client.remote import Step
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, Self, TypeVar, final, overload
 
 _T = TypeVar("_T")
+_Version = tuple[int, int, int]
+
+class _DecodeAs(Protocol):
+    def __call__(self, data: bytes, type: Any, root: str, /) -> Any: ...
 
 build_profile: str
 
@@ -16,7 +19,19 @@ def encode(value: object, *, root: str = "value", max_depth: int = 64) -> bytes:
 def changed_fields(previous: bytes, current: bytes) -> tuple[dict[str, Any], list[str]]: ...
 def same(one: bytes, other: bytes) -> bool: ...
 def to_plain_json(data: bytes, root: str = "value") -> bytes: ...
-def read_transition(frame: bytes, /) -> Step | None: ...
+def read_transition(
+    frame: bytes, make: Callable[[bytes, tuple[str, ...]], _T], /
+) -> tuple[_Version, _Version, tuple[tuple[int, _T, str | None], ...]] | None: ...
+def fast_ways(wanted: Sequence[str] | None = None, /) -> list[str]: ...
+def register(
+    *,
+    unsupported_type: type[Exception],
+    invalid_value: type[Exception],
+    int64: type[int],
+    set: type,
+    map: type,
+    decode_as: _DecodeAs,
+) -> None: ...
 
 _Documents = list[dict[str, Any]]
 

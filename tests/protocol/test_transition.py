@@ -38,7 +38,7 @@ def by_definition(frame: bytes) -> Step | None:
 
 def is_read_alike(frame: bytes) -> bool:
     """Whether it was read directly; fails if that says another thing than the definition."""
-    change = _codec.read_transition(frame)
+    change = _codec.read_transition(frame, Succeeded)
     if change is None:
         return False
     if change != by_definition(frame):
@@ -93,7 +93,7 @@ def test_any_json_is_a_value(thing: Any, is_ascii: bool, separators: tuple[str, 
         data = text.encode()
     except UnicodeEncodeError:
         return  # a lone surrogate has no UTF-8
-    change = _codec.read_transition(spelled(data))
+    change = _codec.read_transition(spelled(data), Succeeded)
     assert change == (VERSION, VERSION, ((0, Succeeded(data, ()), None),))
 
 
@@ -146,9 +146,9 @@ def test_the_end_of_a_value_is_found_at_each_place(text: str) -> None:
     for before in range(130):
         for inner in ([text], {"a": [], text: {"b": text + "x" * before}}):
             data = json.dumps(["x" * before, inner], separators=(",", ":")).encode()
-            change = _codec.read_transition(spelled(data))
+            change = _codec.read_transition(spelled(data), Succeeded)
             assert change == (VERSION, VERSION, ((0, Succeeded(data, ()), None),))
-            assert _codec.read_transition(spelled(data[:-1])) is None
+            assert _codec.read_transition(spelled(data[:-1]), Succeeded) is None
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_what_msgspec_writes_is_read_directly() -> None:
 
 
 def test_a_value_does_not_pin_its_frame() -> None:
-    change = _codec.read_transition(spelled(b"[1]"))
+    change = _codec.read_transition(spelled(b"[1]"), Succeeded)
     assert change is not None
     ((_, result, _),) = change[2]
     assert isinstance(result, Succeeded)

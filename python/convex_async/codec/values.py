@@ -8,7 +8,19 @@ from typing import Any
 import msgspec
 
 from convex_async import _codec
-from convex_async.errors import UnsupportedTypeError
+from convex_async.codec.typed import decode_as
+from convex_async.errors import InvalidValueError, UnsupportedTypeError
+from convex_async.values import ConvexInt64, ConvexMap, ConvexSet
+
+# What the extension makes: it imports nothing of the package itself.
+_codec.register(
+    unsupported_type=UnsupportedTypeError,
+    invalid_value=InvalidValueError,
+    int64=ConvexInt64,
+    set=ConvexSet,
+    map=ConvexMap,
+    decode_as=decode_as,
+)
 
 # Containers within containers. The positional wrapper of the arguments is one of them
 # (convex-backend crates/value: MAX_NESTING).

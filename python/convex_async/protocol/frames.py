@@ -9,6 +9,7 @@ from convex_async.errors import RemoteProtocolError
 from convex_async.protocol.chunks import ChunkBuffer
 from convex_async.protocol.client.remote import Step
 from convex_async.protocol.messages import ClientMessage, Ping, ServerMessage, TransitionChunk
+from convex_async.protocol.results import Succeeded
 
 _encoder = msgspec.json.Encoder()
 
@@ -74,7 +75,7 @@ class FrameDecoder:
         Raises:
             RemoteProtocolError: it is no server message, or a part out of turn.
         """
-        change = _codec.read_transition(frame)
+        change = _codec.read_transition(frame, Succeeded)
         if change is not None and not self._is_between_parts:
             return change
         message = change or decode_server_message(frame)

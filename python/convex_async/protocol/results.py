@@ -46,9 +46,6 @@ class Failed(Struct, frozen=True, gc=False):
 
 FunctionResult: TypeAlias = Succeeded | Failed
 
-QueryValue = Succeeded
-"""The name by which the extension asks for the class of values."""
-
 
 class Lost(Struct, frozen=True):
     """The socket went while the action was under way: it may have run, or may still run."""

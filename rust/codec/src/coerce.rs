@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyType};
 
+use crate::classes::Classes;
 use crate::errors::Fail;
 
 /// The Python value of a numpy scalar, which would otherwise pass for its memory.
@@ -31,10 +32,9 @@ pub fn numpy_scalar<'py>(value: &Bound<'py, PyAny>) -> Result<Option<Bound<'py, 
 pub fn retired_collection<'py>(
     value: &Bound<'py, PyAny>,
 ) -> Result<Option<Bound<'py, PyList>>, Fail> {
-    static SET: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    static MAP: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = value.py();
-    if value.is_instance(SET.import(py, "convex_async.values", "ConvexSet")?)? {
+    let classes = Classes::get(py)?;
+    if value.is_instance(classes.set.bind(py))? {
         return Ok(Some(
             value
                 .try_iter()?
@@ -42,7 +42,7 @@ pub fn retired_collection<'py>(
                 .and_then(|items| PyList::new(py, items))?,
         ));
     }
-    if value.is_instance(MAP.import(py, "convex_async.values", "ConvexMap")?)? {
+    if value.is_instance(classes.map.bind(py))? {
         return Ok(Some(
             value.cast::<PyMapping>().map_err(PyErr::from)?.items()?,
         ));

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyString};
 
+use crate::classes::Classes;
 use crate::collector::Paused;
 use crate::errors::{Fail, Step};
 use crate::objects::{new_dict, new_int64, new_str};
@@ -40,12 +40,15 @@ pub fn decode<'py>(
     root: &str,
     ints: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    static DECODE_AS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     match r#type {
         None => read(py, data, ints).map_err(|fail| fail.into_py(py, root)),
-        Some(kind) => DECODE_AS
-            .import(py, "convex_async.codec.typed", "decode_as")?
-            .call1((PyBytes::new(py, data), kind, root)),
+        Some(kind) => {
+            let data = PyBytes::new(py, data);
+            Classes::get(py)?
+                .decode_as
+                .bind(py)
+                .call1((data, kind, root))
+        }
     }
 }
 

@@ -7,10 +7,11 @@ use pyo3::types::{
     PySequence, PyString, PyTuple, PyType,
 };
 
+use crate::classes::Classes;
 use crate::coerce::{describe, is_user_string, numpy_scalar, retired_collection, structure};
 use crate::collector::Paused;
 use crate::errors::{Fail, Step};
-use crate::objects::{int64_class, utf8};
+use crate::objects::utf8;
 use crate::scratch::Scratch;
 use crate::tagged;
 use crate::text::write_string;
@@ -58,7 +59,7 @@ fn write<T>(
         scratch: Scratch::take(),
         paused: Some(Paused::new(value.py())),
         max_depth,
-        int64: int64_class(value.py())?,
+        int64: Classes::get(value.py())?.int64.bind(value.py()),
     };
     let written = encoder.value(value, 0);
     let text = done(&encoder.scratch.out);
@@ -279,20 +280,27 @@ impl<'py> Encoder<'py, '_> {
         self.enter(depth)?;
         let py = dict.py();
         let first = self.scratch.fields.len();
-        self.scratch.fields.push(dict, &mut self.scratch.keys)?;
+        // SAFETY: the caller keeps the dict, or the fields below do. Whatever runs code of the
+        // user's calls `users_turn` before.
+        unsafe { self.scratch.fields.push(dict, &mut self.scratch.keys) }?;
         let end = self.scratch.fields.len();
         self.scratch.out.push(b'{');
         for index in first..end {
-            let scratch = &mut self.scratch;
-            let field = scratch.fields.get(index);
-            if field.place == NONE {
-                field.with_name(py, |name| write_string(&mut scratch.out, name));
-                scratch.out.push(b':');
+            let Scratch { out, keys, fields } = &mut self.scratch;
+            let place = fields.place(index);
+            if place == NONE {
+                fields.with_name(index, py, |name| write_string(out, name));
+                out.push(b':');
             } else {
-                scratch.keys.write(field.place, &mut scratch.out);
+                keys.write(place, out);
             }
-            self.value(&field.value(py), depth)
-                .map_err(|fail| fail.at(Step::Field(field.with_name(py, str::to_owned))))?;
+            // SAFETY: what is pushed while the value is written is taken off by then, and this
+            // dict's own fields below.
+            let value = unsafe { fields.value(index, py) };
+            self.value(&value, depth).map_err(|fail| {
+                let name = self.scratch.fields.with_name(index, py, str::to_owned);
+                fail.at(Step::Field(name))
+            })?;
             self.scratch.out.push(b',');
         }
         if end > first {

@@ -1,8 +1,9 @@
 //! What can go wrong, with the path to where, and the Python class that it becomes.
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::PyDict;
+
+use crate::classes::Classes;
 
 /// One step into a value.
 #[derive(Debug)]
@@ -145,11 +146,10 @@ fn raise(
     offset: Option<usize>,
     path: &str,
 ) -> PyResult<PyErr> {
-    static UNSUPPORTED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    static INVALID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let classes = Classes::get(py)?;
     let class = match kind {
-        Kind::Type => UNSUPPORTED.import(py, "convex_async.errors", "UnsupportedTypeError")?,
-        Kind::Value => INVALID.import(py, "convex_async.errors", "InvalidValueError")?,
+        Kind::Type => &classes.unsupported,
+        Kind::Value => &classes.invalid,
     };
     let text = match offset {
         Some(offset) => format!("{path}: {message} (at byte {offset})"),
@@ -158,5 +158,7 @@ fn raise(
     let named = PyDict::new(py);
     named.set_item("path", path)?;
     named.set_item("offset", offset)?;
-    Ok(PyErr::from_value(class.call((text,), Some(&named))?))
+    Ok(PyErr::from_value(
+        class.bind(py).call((text,), Some(&named))?,
+    ))
 }

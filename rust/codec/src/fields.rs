@@ -5,6 +5,7 @@
 //! can run, and could change a dict, they are all made owned, and from then on each at once.
 
 use std::cmp::Ordering;
+use std::mem::ManuallyDrop;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -15,13 +16,12 @@ use crate::errors::Fail;
 use crate::objects::utf8;
 use crate::write_keys::{Keys, NONE};
 
-/// A field whose name was checked.
-#[derive(Clone, Copy)]
-pub struct Field {
-    key: *mut ffi::PyObject,
-    value: *mut ffi::PyObject,
+/// A field whose name was checked. The two references count only once the field is owned.
+struct Field {
+    key: ManuallyDrop<Py<PyAny>>,
+    value: ManuallyDrop<Py<PyAny>>,
     /// Where `Keys` has its name.
-    pub place: usize,
+    place: usize,
 }
 
 /// A stack: the fields of a dict above those of the dict that it stands in.
@@ -33,10 +33,6 @@ pub struct Fields {
     own_all: bool,
 }
 
-// SAFETY: a pointer is used only with a `Python` token or one that `Drop` gets, and reference
-// counts are changed under it alone. What is sent between threads is empty: `Scratch::give_back`.
-unsafe impl Send for Fields {}
-
 impl Fields {
     pub fn len(&self) -> usize {
         self.all.len()
@@ -44,11 +40,14 @@ impl Fields {
 
     /// Push the fields of a dict, as they are at one moment, in the order of their names.
     ///
-    /// The dict has to stay alive until they are taken off, or be a value of a field below.
-    pub fn push(&mut self, dict: &Bound<'_, PyDict>, keys: &mut Keys) -> Result<(), Fail> {
+    /// # Safety
+    /// Until they are taken off or `own_all` is called, the dict stays alive, and no code runs that
+    /// could change it.
+    pub unsafe fn push(&mut self, dict: &Bound<'_, PyDict>, keys: &mut Keys) -> Result<(), Fail> {
         let (py, first) = (dict.py(), self.len());
         let in_order = with_critical_section(dict, || {
-            let in_order = self.copy(dict, keys);
+            // SAFETY: as the caller promises.
+            let in_order = unsafe { self.copy(dict, keys) };
             // Without the GIL, another thread can change the dict at any time.
             if cfg!(Py_GIL_DISABLED) || self.own_all {
                 self.own();
@@ -68,7 +67,10 @@ impl Fields {
     }
 
     /// Push the fields in the order of the dict; whether that is the order of their names.
-    fn copy(&mut self, dict: &Bound<'_, PyDict>, keys: &mut Keys) -> Result<bool, Fail> {
+    ///
+    /// # Safety
+    /// As of `push`.
+    unsafe fn copy(&mut self, dict: &Bound<'_, PyDict>, keys: &mut Keys) -> Result<bool, Fail> {
         let py = dict.py();
         let first = self.len();
         self.all.reserve(dict.len());
@@ -79,9 +81,11 @@ impl Fields {
         // SAFETY: `dict` is one, and the rest are places to write to. The two objects belong to
         // the dict, which nothing changes until they are owned, or off the stack.
         while unsafe { ffi::PyDict_Next(dict.as_ptr(), &mut at, &mut key, &mut value) } != 0 {
-            // SAFETY: as above.
-            let borrowed = unsafe { Borrowed::from_ptr(py, key) };
-            let place = keys.find(borrowed, last)?;
+            // SAFETY: both are alive, and are dropped only where they were made owned before.
+            let [key, value] = [key, value].map(|object| unsafe {
+                ManuallyDrop::new(Bound::from_owned_ptr(py, object).unbind())
+            });
+            let place = keys.find(key.bind_borrowed(py), last)?;
             let field = Field { key, value, place };
             if in_order && self.len() > first {
                 in_order = self.all[self.len() - 1].compare(&field, keys, py).is_lt();
@@ -92,9 +96,25 @@ impl Fields {
         Ok(in_order)
     }
 
-    /// The field at an index.
-    pub fn get(&self, index: usize) -> Field {
-        self.all[index]
+    /// Where `Keys` has the name of a field.
+    #[inline]
+    pub fn place(&self, index: usize) -> usize {
+        self.all[index].place
+    }
+
+    /// What is made of the name of a field.
+    pub fn with_name<T>(&self, index: usize, py: Python<'_>, make: impl FnOnce(&str) -> T) -> T {
+        self.all[index].with_name(py, make)
+    }
+
+    /// The value of a field.
+    ///
+    /// # Safety
+    /// It is used only while the field is on the stack.
+    #[inline]
+    pub unsafe fn value<'a, 'py>(&self, index: usize, py: Python<'py>) -> Borrowed<'a, 'py, PyAny> {
+        // SAFETY: fields are alive while they are on the stack, borrowed or owned.
+        unsafe { Borrowed::from_ptr(py, self.all[index].value.as_ptr()) }
     }
 
     /// Own all fields, also those to come: the user's code may run after this.
@@ -107,8 +127,8 @@ impl Fields {
         for field in &self.all[self.owned..] {
             // SAFETY: borrowed fields are alive, see `copy`.
             unsafe {
-                ffi::Py_INCREF(field.key);
-                ffi::Py_INCREF(field.value);
+                ffi::Py_INCREF(field.key.as_ptr());
+                ffi::Py_INCREF(field.value.as_ptr());
             }
         }
         self.owned = self.all.len();
@@ -129,35 +149,22 @@ impl Fields {
         }
         // One by one: a finalizer may encode something, if not in this `Fields`.
         while self.all.len() > length {
-            let field = self.all.pop();
-            if let Some(field) = field
+            if let Some(field) = self.all.pop()
                 && self.all.len() < self.owned
             {
                 self.owned = self.all.len();
-                // SAFETY: this one was owned, and is gone from the stack.
-                unsafe {
-                    ffi::Py_DECREF(field.key);
-                    ffi::Py_DECREF(field.value);
-                }
+                // This one was owned, and is gone from the stack.
+                drop(ManuallyDrop::into_inner(field.key));
+                drop(ManuallyDrop::into_inner(field.value));
             }
         }
     }
 }
 
 impl Field {
-    /// The value, for as long as the field is on the stack.
-    #[inline]
-    pub fn value<'py>(&self, py: Python<'py>) -> Borrowed<'_, 'py, PyAny> {
-        // SAFETY: fields are alive while they are on the stack, borrowed or owned.
-        unsafe { Borrowed::from_ptr(py, self.value) }
-    }
-
-    /// What is made of the name.
-    pub fn with_name<T>(&self, py: Python<'_>, make: impl FnOnce(&str) -> T) -> T {
-        // SAFETY: as above.
-        let key = unsafe { Borrowed::from_ptr(py, self.key) };
-        let name = key.cast::<PyString>().ok();
-        make(name.as_deref().and_then(utf8).unwrap_or_default())
+    fn with_name<T>(&self, py: Python<'_>, make: impl FnOnce(&str) -> T) -> T {
+        let name = self.key.bind(py).cast::<PyString>().ok();
+        make(name.and_then(utf8).unwrap_or_default())
     }
 
     #[inline]

@@ -1,5 +1,6 @@
 //! The extension module `convex_async._codec`: Convex values to wire bytes and back.
 
+mod classes;
 mod coerce;
 mod collector;
 mod decode;
@@ -7,6 +8,7 @@ mod diff;
 mod encode;
 mod errors;
 mod fields;
+mod layout;
 mod moved;
 mod number;
 mod objects;
@@ -26,14 +28,20 @@ mod write_keys;
 use pyo3::prelude::*;
 
 /// Registers the functions; `codec.py` gives them their public face.
-#[pymodule(gil_used = false)]
+///
+/// Nobody has run it without the GIL yet, so a free-threaded interpreter keeps it.
+#[pymodule(gil_used = true)]
 pub mod _codec {
+    #[pymodule_export]
+    use super::classes::register;
     #[pymodule_export]
     use super::decode::decode;
     #[pymodule_export]
     use super::diff::Differ;
     #[pymodule_export]
     use super::encode::encode;
+    #[pymodule_export]
+    use super::layout::fast_ways;
     #[pymodule_export]
     use super::plain::to_plain_json;
     #[pymodule_export]

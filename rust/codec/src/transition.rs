@@ -5,8 +5,7 @@
 //! message definitions in `protocol/messages.py`.
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use crate::objects::new_str;
 use crate::scan::Scanner;
@@ -18,34 +17,31 @@ const START: &[u8; 48] = br#"{"type":"Transition","startVersion":{"querySet":"#;
 /// What a Transition changes: the versions that it starts from and goes to, and the new results,
 /// each with its query's id and journal. The values are cut out unread.
 ///
+/// `make` makes a result of the value's bytes and the run's log lines.
+///
 /// None if the frame is not spelled as expected. So it is when Python fails, for want of memory:
 /// whoever reads the frame otherwise will meet with the same.
 #[pyfunction]
-#[pyo3(signature = (frame, /))]
-pub fn read_transition<'py>(py: Python<'py>, frame: &[u8]) -> Option<Bound<'py, PyTuple>> {
+#[pyo3(signature = (frame, make, /))]
+pub fn read_transition<'py>(frame: &[u8], make: &Bound<'py, PyAny>) -> Option<Bound<'py, PyTuple>> {
     if frame.first_chunk() != Some(START) {
         return None;
     }
     let mut scanner = Scanner::new(frame).ok()?;
     scanner.at = START.len();
-    Frame { scanner }.transition(py)
+    Frame { scanner, make }.transition(make.py())
 }
 
 /// Query set version, identity version, and the timestamp in ns.
 type Version = (u32, u32, u64);
 
-/// The class of results that are values.
-fn query_value(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    CLASS.import(py, "convex_async.protocol.results", "QueryValue")
-}
-
-struct Frame<'a> {
+struct Frame<'a, 'm, 'py> {
     scanner: Scanner<'a>,
+    make: &'m Bound<'py, PyAny>,
 }
 
-impl<'a> Frame<'a> {
-    fn transition<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+impl<'a, 'py> Frame<'a, '_, 'py> {
+    fn transition(&mut self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
         let start = self.version()?;
         self.take(br#","endVersion":{"querySet":"#)?;
         let end = self.version()?;
@@ -63,7 +59,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The rest of the list of modifications.
-    fn updates<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+    fn updates(&mut self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
         if self.skips(b"]") {
             return Some(PyTuple::empty(py));
         }
@@ -80,7 +76,7 @@ impl<'a> Frame<'a> {
     }
 
     /// A query's new value: its id, the value and its journal.
-    fn updated<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+    fn updated(&mut self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
         self.take(br#"{"type":"QueryUpdated","queryId":"#)?;
         let query_id = self.u32()?;
         self.take(br#","value":"#)?;
@@ -101,7 +97,7 @@ impl<'a> Frame<'a> {
             Some(self.string(py)?)
         };
         self.take(b"}")?;
-        let value = query_value(py).ok()?.call1((value, log_lines)).ok()?;
+        let value = self.make.call1((value, log_lines)).ok()?;
         (query_id, value, journal).into_pyobject(py).ok()
     }
 
@@ -172,7 +168,7 @@ impl<'a> Frame<'a> {
         Some(&text[start..self.scanner.at])
     }
 
-    fn string<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
+    fn string(&mut self, py: Python<'py>) -> Option<Bound<'py, PyString>> {
         new_str(py, self.scanner.content().ok()?).ok()
     }
 }
