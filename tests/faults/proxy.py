@@ -34,7 +34,11 @@ class Fault:
 
 
 class FaultProxy:
-    """Forwards connections to a port of this host; the next ones meet the faults of `plan`."""
+    """Forwards connections to a port of this host; the next ones meet the faults of `plan`.
+
+    A connection that ends before its fault, as of a client that lost its patience, leaves it to
+    the next one.
+    """
 
     def __init__(self, port: int) -> None:
         self.plan: deque[Fault] = deque()
@@ -62,17 +66,20 @@ class FaultProxy:
         self._tasks.add(task)
         self.connections += 1
         fault: Fault | None = None
+        met = asyncio.Event()
         writers = [writer]
         try:
             there, back = await asyncio.open_connection("127.0.0.1", self._port)
             writers.append(back)
             fault = self.plan.popleft() if self.plan else None
-            await self._forward(fault, {"up": (reader, back), "down": (there, writer)})
+            await self._forward(fault, met, {"up": (reader, back), "down": (there, writer)})
         except OSError:
             pass
         finally:
+            if fault is not None and not met.is_set():
+                self.plan.appendleft(fault)
             for each in writers:
-                if fault is not None and fault.kind == "reset":
+                if fault is not None and fault.kind == "reset" and met.is_set():
                     _tear_down(each)
                 each.close()
             self._tasks.discard(task)
@@ -80,13 +87,16 @@ class FaultProxy:
     async def _forward(
         self,
         fault: Fault | None,
+        met: asyncio.Event,
         ways: dict[Direction, tuple[asyncio.StreamReader, asyncio.StreamWriter]],
     ) -> None:
         """Until either side ends, or the fault ends both."""
         stalled = asyncio.Event()
         pumps = [
             asyncio.create_task(
-                self._pump(*way, fault if fault and fault.direction == name else None, stalled)
+                self._pump(
+                    *way, fault if fault and fault.direction == name else None, met, stalled
+                )
             )
             for name, way in ways.items()
         ]
@@ -102,6 +112,7 @@ class FaultProxy:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         fault: Fault | None,
+        met: asyncio.Event,
         stalled: asyncio.Event,
     ) -> None:
         passed = 0
@@ -115,6 +126,7 @@ class FaultProxy:
                 continue
             if passed < fault.after:
                 self.faults_met += 1
+                met.set()
                 writer.write(chunk[: fault.after - passed])
                 await writer.drain()
                 chunk, passed = chunk[fault.after - passed :], fault.after

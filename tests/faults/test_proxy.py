@@ -84,6 +84,24 @@ async def test_a_fault_at_a_byte(
         assert 0 <= faulty.connections - (1 if kind == "trickle" else 2) <= 2
 
 
+async def test_a_connection_that_ends_too_soon_leaves_its_fault_to_the_next(
+    proxy: tuple[LocalDeployment, FaultProxy],
+) -> None:
+    _, faulty = proxy
+    faulty.plan.append(Fault("cut", "down", 1))
+    port = int(faulty.url.rpartition(":")[2])
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    while faulty.plan:  # as long as the proxy has not taken it
+        await asyncio.sleep(0)
+    writer.close()
+    async with asyncio.timeout(5):
+        while not faulty.plan:
+            await asyncio.sleep(0)
+    async with impatient(faulty.url) as client:
+        assert await client.query("notes:list") == []
+    assert faulty.faults_met == 1
+
+
 @pytest.mark.parametrize("seed", range(SCHEDULES))
 async def test_a_schedule_of_faults(proxy: tuple[LocalDeployment, FaultProxy], seed: int) -> None:
     """`pytest tests/faults -k "schedule and 17"` runs the schedule of seed 17 again."""
