@@ -52,13 +52,22 @@ FunctionPath = NewType("FunctionPath", str)
 
 
 # convex-backend crates/common/src/components and sync_types: a module segment, at most 64 bytes.
-_SEGMENT = re.compile(r"[A-Za-z0-9_.]*[A-Za-z0-9][A-Za-z0-9_.]*", re.ASCII)
+# Each character is looked at once or twice: paths come from whoever can reach a deployment.
+_SEGMENT = re.compile(r"(?=[_.]*[A-Za-z0-9])[A-Za-z0-9_.]+", re.ASCII)
 
 
 _IDENTIFIER = re.compile(r"(?=_*[A-Za-z0-9])[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 _NAME_LIMIT = 64
+
+
+# Characters of a whole path, far more than any has, so that looking at one is soon over.
+_PATH_LIMIT = 4096
+
+
+# Characters of a path that is none which an error shows.
+SHOWN = 200
 
 
 def canonical_path(path: str | FunctionReference) -> FunctionPath:
@@ -74,6 +83,10 @@ def canonical_path(path: str | FunctionReference) -> FunctionPath:
         path = str(path)
     if not isinstance(path, str):
         raise TypeError(f"a function path is a string such as 'tasks:list', not {path!r}")
+    if len(path) > _PATH_LIMIT:
+        raise ValueError(
+            f"{_cut(path)!r} is not a function path: it has over {_PATH_LIMIT} characters"
+        )
     return _canonical(path)
 
 
@@ -84,16 +97,21 @@ def _canonical(path: str) -> FunctionPath:
         module, function = path, "default"
     module = module.removesuffix(".js")
     segments = module.split("/")
+    shown = _cut(path)
     for segment in segments:
-        if not _SEGMENT.fullmatch(segment) or len(segment) > _NAME_LIMIT - 3:
+        if len(segment) > _NAME_LIMIT - 3 or not _SEGMENT.fullmatch(segment):
             raise ValueError(
-                f"{path!r} is not a function path: the module name {module!r} may hold letters, "
-                "digits, '_' and '/', as in 'tasks:list' or 'admin/users:get'"
+                f"{shown!r} is not a function path: the module name {_cut(module)!r} may hold "
+                "letters, digits, '_' and '/', as in 'tasks:list' or 'admin/users:get'"
             )
     if "." in segments[-1]:
-        raise ValueError(f"{path!r} is not a function path: leave out the file's extension")
-    if not _IDENTIFIER.fullmatch(function) or len(function) > _NAME_LIMIT:
+        raise ValueError(f"{shown!r} is not a function path: leave out the file's extension")
+    if len(function) > _NAME_LIMIT or not _IDENTIFIER.fullmatch(function):
         raise ValueError(
-            f"{path!r} is not a function path: {function!r} is not the name of a function"
+            f"{shown!r} is not a function path: {_cut(function)!r} is not the name of a function"
         )
     return FunctionPath(f"{module}:{function}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

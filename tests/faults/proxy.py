@@ -38,12 +38,16 @@ class FaultProxy:
 
     A connection that ends before its fault, as of a client that lost its patience, leaves it to
     the next one.
+
+    Attributes:
+        ended: set when a connection has ended.
     """
 
     def __init__(self, port: int) -> None:
         self.plan: deque[Fault] = deque()
         self.connections = 0
         self.faults_met = 0
+        self.ended = asyncio.Event()
         self._port = port
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -83,6 +87,7 @@ class FaultProxy:
                     _tear_down(each)
                 each.close()
             self._tasks.discard(task)
+            self.ended.set()
 
     async def _forward(
         self,
@@ -94,9 +99,7 @@ class FaultProxy:
         stalled = asyncio.Event()
         pumps = [
             asyncio.create_task(
-                self._pump(
-                    *way, fault if fault and fault.direction == name else None, met, stalled
-                )
+                self._pump(*way, fault if fault and fault.direction == name else None, met, stalled)
             )
             for name, way in ways.items()
         ]

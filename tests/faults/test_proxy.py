@@ -88,15 +88,13 @@ async def test_a_connection_that_ends_too_soon_leaves_its_fault_to_the_next(
     proxy: tuple[LocalDeployment, FaultProxy],
 ) -> None:
     _, faulty = proxy
-    faulty.plan.append(Fault("cut", "down", 1))
+    fault = Fault("cut", "down", 1)
+    faulty.plan.append(fault)
     port = int(faulty.url.rpartition(":")[2])
     _, writer = await asyncio.open_connection("127.0.0.1", port)
-    while faulty.plan:  # as long as the proxy has not taken it
-        await asyncio.sleep(0)
     writer.close()
-    async with asyncio.timeout(5):
-        while not faulty.plan:
-            await asyncio.sleep(0)
+    await asyncio.wait_for(faulty.ended.wait(), 5)
+    assert list(faulty.plan) == [fault]
     async with impatient(faulty.url) as client:
         assert await client.query("notes:list") == []
     assert faulty.faults_met == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from convex_async.errors import RemoteProtocolError
-from convex_async.protocol.chunks import ChunkBuffer
+from convex_async.protocol.chunks import MAX_PARTS, ChunkBuffer
 from convex_async.protocol.messages import TransitionChunk
 
 
@@ -37,6 +37,20 @@ def test_a_part_zero_begins_anew() -> None:
     buffer.add(part("lost", 0, 2))
     buffer.add(part("a", 0, 2))
     assert buffer.add(part("b", 1, 2)) == b"ab"
+
+
+def test_an_empty_part_is_refused() -> None:
+    buffer = ChunkBuffer(limit=100)
+    buffer.add(part("a", 0, 3))
+    with pytest.raises(RemoteProtocolError, match="empty"):
+        buffer.add(part("", 1, 3))
+
+
+def test_the_number_of_parts_is_bounded() -> None:
+    buffer = ChunkBuffer(limit=10 * MAX_PARTS)
+    assert buffer.add(part("a", 0, MAX_PARTS)) is None
+    with pytest.raises(RemoteProtocolError, match="parts"):
+        buffer.add(part("a", 0, MAX_PARTS + 1))
 
 
 def test_the_parts_together_are_bounded() -> None:

@@ -34,6 +34,19 @@ async def endless_parts(socket: web.WebSocketResponse) -> None:
         await sending({**part, "partNumber": number, "transitionId": "9"})(socket)
 
 
+async def empty_parts(socket: web.WebSocketResponse) -> None:
+    """Each costs the client more than its own bytes, and they never come to an end."""
+    part = {"type": "TransitionChunk", "chunk": "", "totalParts": 10_000}
+    for number in range(1_000):
+        await sending({**part, "partNumber": number, "transitionId": "9"})(socket)
+
+
+async def too_many_parts(socket: web.WebSocketResponse) -> None:
+    part = {"type": "TransitionChunk", "chunk": "x", "totalParts": 10**6}
+    for number in range(1_000):
+        await sending({**part, "partNumber": number, "transitionId": "9"})(socket)
+
+
 START = {"querySet": 0, "identity": 0, "ts": "AAAAAAAAAAA="}
 
 ATTACKS: dict[str, Attack] = {
@@ -48,6 +61,8 @@ ATTACKS: dict[str, Attack] = {
     "invalid UTF-8": sending(b'{"type":"\xff\xfe"}'),
     "binary": sending(b"{}", kind=WSMsgType.BINARY),
     "endless parts": endless_parts,
+    "empty parts": empty_parts,
+    "too many parts": too_many_parts,
     "a frame too large": sending(b'{"type":"Ping"}' + b" " * LIMIT),
     "a compressed bomb": sending(b" " * 30_000_000),
     "random bytes": sending(random.Random(1).randbytes(1000)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias, overload
@@ -141,5 +140,5 @@ def _make_int64(type: Any, value: Any) -> Any:
 
 def _split(text: str, root: str) -> tuple[str, str]:
     """msgspec's message and the path in it, which it writes as `$.items[0]`."""
-    match = re.fullmatch(r"(.*) - at `\$(.*)`", text, re.DOTALL)
-    return (match[1], root + match[2]) if match else (text, root)
+    message, found, path = text.rpartition(" - at `$")
+    return (message, root + path[:-1]) if found and path.endswith("`") else (text, root)

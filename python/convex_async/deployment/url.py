@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+_END_OF_HOST = re.compile(r"[|?#]")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1|.*\.localhost")
 
 
@@ -51,7 +52,7 @@ class DeploymentUrl(Struct, frozen=True):
         """
         text = url.strip()
         # What is given by mistake may be a key, or a URL that holds a token or a password.
-        shown = re.split(r"[|?#]", text)[0].rpartition("@")[2]
+        shown = _END_OF_HOST.split(text)[0].rpartition("@")[2]
         parts = urlsplit(text)
         example = "such as https://happy-animal-123.convex.cloud"
         if parts.scheme not in ("http", "https", "ws", "wss") or "://" not in text:

@@ -9,6 +9,10 @@ from convex_async.protocol.messages import (
     TransitionChunk,
 )
 
+# Parts of one transition: far more than a frame of the largest size is cut into. Each is kept until
+# the last is there, which costs more than its characters.
+MAX_PARTS = 2**14
+
 
 class ChunkBuffer:
     """The parts of one transition so far.
@@ -40,6 +44,8 @@ class ChunkBuffer:
         """
         if chunk.part_number == 0:
             self.clear()
+            if chunk.total_parts > MAX_PARTS:
+                raise RemoteProtocolError(f"a transition in over {MAX_PARTS} parts")
             self._total, self._transition_id = chunk.total_parts, chunk.transition_id
         expected = (len(self._parts), self._total, self._transition_id)
         if (chunk.part_number, chunk.total_parts, chunk.transition_id) != expected or (
@@ -50,6 +56,9 @@ class ChunkBuffer:
                 f"part {chunk.part_number} of {chunk.total_parts} of a transition, "
                 f"where part {expected[0]} of {expected[1]} was due"
             )
+        if not chunk.chunk:
+            self.clear()
+            raise RemoteProtocolError("an empty part of a transition")
         self._size += len(chunk.chunk)
         if self._size > self._limit:
             self.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import jwt
@@ -24,6 +24,7 @@ class Issuer:
         self.url = ""
         self.name: str | None = None
         self.asked: list[str] = []
+        self.instead: dict[str, Callable[[], web.Response]] = {}
         self.keys: dict[str, ed25519.Ed25519PrivateKey] = {}
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -39,6 +40,8 @@ class Issuer:
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request.path)
         await self.may_answer.wait()
+        if request.path in self.instead:
+            return self.instead[request.path]()
         if request.path == "/keys":
             algorithm = jwt.get_algorithm_by_name("EdDSA")
             keys = [
@@ -115,6 +118,7 @@ async def test_an_issuer_that_does_not_answer(
     issuer: Issuer, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(issuers, "DISCOVERY_TIMEOUT", 0.05)
+    monkeypatch.setattr(issuers, "FAILURE_INTERVAL", 0.0)
     issuer.may_answer.clear()
     with pytest.raises(DeploymentProblem, match="discovery") as raised:
         await tokens.user(issuer.token())

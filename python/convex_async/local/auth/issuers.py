@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from typing import Any
 
 import aiohttp
@@ -11,6 +13,13 @@ from convex_async.local.problems import DeploymentProblem
 
 # Seconds that an issuer has to answer both requests.
 DISCOVERY_TIMEOUT = 10.0
+# Seconds for which it holds that an issuer has no such key: anybody may show tokens with keys that
+# nobody has, and each would be asked for.
+MISS_INTERVAL = 30.0
+# Seconds for which it holds that an issuer does not answer.
+FAILURE_INTERVAL = 1.0
+# Bytes of a document: a set of keys has a few thousand.
+MAX_DOCUMENT = 2**20
 
 
 class OpenIdIssuer:
@@ -28,6 +37,8 @@ class OpenIdIssuer:
         self.issuer = issuer
         self.audience = audience
         self._keys: dict[str, Any] = {}
+        self._problem: DeploymentProblem | None = None
+        self._next_fetch = 0.0
         self._fetching = asyncio.Lock()
 
     async def keys(self, key_id: str | None) -> dict[str, Any]:
@@ -36,24 +47,45 @@ class OpenIdIssuer:
         Raises:
             DeploymentProblem: it could not be had.
         """
+        if self._has(key_id):
+            return self._keys
         async with self._fetching:
-            if not any(key.get("kid") == key_id for key in self._keys.get("keys", ())):
-                self._keys = await self._fetch()
+            if not self._has(key_id):
+                await self._renew(key_id)
         return self._keys
+
+    def _has(self, key_id: str | None) -> bool:
+        return any(key.get("kid") == key_id for key in self._keys.get("keys", ()))
+
+    async def _renew(self, key_id: str | None) -> None:
+        """Fetch the keys, unless that was in vain just now."""
+        if time.monotonic() >= self._next_fetch:
+            try:
+                self._keys, self._problem = await self._fetch(), None
+            except DeploymentProblem as problem:
+                self._problem = problem
+                self._next_fetch = time.monotonic() + FAILURE_INTERVAL
+            else:
+                if not self._has(key_id):
+                    self._next_fetch = time.monotonic() + MISS_INTERVAL
+        if self._problem is not None:
+            raise self._problem.with_traceback(None)
 
     async def _fetch(self) -> dict[str, Any]:
         timeout = aiohttp.ClientTimeout(total=DISCOVERY_TIMEOUT)
         try:
             async with (
                 asyncio.timeout(DISCOVERY_TIMEOUT),
-                aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
+                aiohttp.ClientSession(
+                    timeout=timeout, raise_for_status=True, auto_decompress=False
+                ) as session,
             ):
                 path = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
                 about = await _object(session, path)
                 if about.get("issuer") != self.issuer:
                     raise ValueError("it says that it is another issuer")
                 return await _object(session, str(about.get("jwks_uri")))
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise DeploymentProblem(
                 "BadRequest",
                 "AuthProviderDiscoveryFailed",
@@ -62,8 +94,17 @@ class OpenIdIssuer:
 
 
 async def _object(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
-    async with session.get(url, headers={"Accept": "application/json"}) as response:
-        document = await response.json(content_type=None)
-    if not isinstance(document, dict):
-        raise ValueError(f"{url} is no JSON object")
+    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    async with session.get(url, headers=headers) as response:
+        if "Content-Encoding" in response.headers:
+            raise ValueError(f"{url} is compressed, though it was asked not to be")
+        text = bytearray()
+        async for chunk in response.content.iter_any():
+            text += chunk
+            if len(text) > MAX_DOCUMENT:
+                raise ValueError(f"{url} has over {MAX_DOCUMENT} bytes")
+    document = json.loads(text)
+    keys = document.get("keys", []) if isinstance(document, dict) else None
+    if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
+        raise ValueError(f"{url} is no JSON object, or its keys are none")
     return document

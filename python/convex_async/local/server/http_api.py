@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from convex_async.function_path import SHOWN
 from convex_async.local.auth.identity import Caller
 from convex_async.local.auth.tokens import Tokens
 from convex_async.local.engine.engine import Engine
@@ -184,7 +185,7 @@ class HttpApi:
             raise DeploymentProblem(
                 "BadRequest",
                 "BadConvexFunctionIdentifier",
-                f"{path} is not a valid path to a Convex function. {error}",
+                f"{path[:SHOWN]} is not a valid path to a Convex function. {error}",
             ) from None
         kind = kind or ("query" if function is None else function.kind)
         try:

@@ -27,7 +27,8 @@ FORMATS = {
 }
 
 
-_STRING_OR_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*')
+# A string without an end, which no value has, is taken whole as well: a search stays linear.
+_STRING_OR_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|-?\d[\d.eE+-]*')
 
 
 CLIENT_VERSION: web.RequestKey[ClientVersion] = web.RequestKey("client_version", ClientVersion)
@@ -126,7 +127,7 @@ async def read_body(request: web.Request, type: type[T]) -> T:
         )
     try:
         return msgspec.json.decode(await request.read(), type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DeploymentProblem("BadRequest", "BadJsonBody", str(error)) from None
     except web.HTTPRequestEntityTooLarge:
         raise DeploymentProblem("BadRequest", "BadJsonBody", "length limit exceeded") from None

@@ -19,6 +19,7 @@ WORKER = HERE / "worker.mjs"
 BUNDLER = HERE / "bundle.mjs"
 # The oldest Node whose Web APIs functions can rely on.
 OLDEST_NODE = 20
+_MAJOR = re.compile(r"v(\d+)\.")
 # Variables of this process that Node or Deno needs themselves; no function sees them.
 _PASSED = ("PATH", "HOME", "SystemRoot", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH", "DENO_DIR")
 
@@ -51,7 +52,7 @@ def find_command() -> list[str]:
 
 def _version(node: str) -> int:
     told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.match(r"v(\d+)\.", told)
+    found = _MAJOR.match(told)
     return int(found[1]) if found else 0
 
 
