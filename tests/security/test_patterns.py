@@ -16,8 +16,10 @@ import convex_async
 
 PACKAGE = Path(convex_async.__file__).parent
 # What is repeated, and what may come before and after it, to make a match fail late.
-PIECES = ("a", "1", "_", ".", "-", "/", "\\", '"', '\\"', "a.", "a1_", "0-", " ", "ey", "ey.", "|")
-PIECES += ("bearer ", "[Request ID: ", "127.", "v1.")
+PIECES = (
+    *("a", "1", "_", ".", "-", "/", "\\", '"', '\\"', "a.", "a1_", "0-", " ", "ey", "ey.", "|"),
+    *("bearer ", "[Request ID: ", "127.", "v1."),
+)
 BEFORE = ("", '"', "a", "1.1.1-", "eya.", "[Request ID: a", "bearer ", "|")
 AFTER = ("", "!", "\n")
 SHORT, LONG = 2_000, 20_000

@@ -184,7 +184,7 @@ class Pump:
     async def _read(self, transport: Transport) -> str:
         """Hand frames to the core; returns why the socket went."""
         core, clock, settle = self._core, self._clock, self._delivery.settle
-        began = clock()
+        worked = 0.0  # seconds since others had their turn; waiting is none of it
         while True:
             try:
                 frame = await transport.receive()
@@ -201,9 +201,10 @@ class Pump:
                 if message is not None:
                     core.received(message, now=now)
                     settle()
-            if now - began > SLICE:
+            worked += clock() - now
+            if worked > SLICE:
                 await asyncio.sleep(0)
-                began = clock()
+                worked = 0.0
 
     async def _write(self, transport: Transport) -> str:
         """Send what the core gives, the one gate for it; returns why the socket went."""

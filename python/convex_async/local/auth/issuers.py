@@ -103,8 +103,10 @@ async def _object(session: aiohttp.ClientSession, url: str) -> dict[str, Any]:
             text += chunk
             if len(text) > MAX_DOCUMENT:
                 raise ValueError(f"{url} has over {MAX_DOCUMENT} bytes")
-    document = json.loads(text)
-    keys = document.get("keys", []) if isinstance(document, dict) else None
+    document: Any = json.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError(f"{url} is no JSON object")
+    keys = document.get("keys", [])
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
-        raise ValueError(f"{url} is no JSON object, or its keys are none")
+        raise ValueError(f"{url} has keys that are none")
     return document
