@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from convex_async import _codec
 from convex_async.codec import decode, encode
-from convex_async.errors import InvalidValueError
+from convex_async.errors import CodecError, InvalidValueError
 from convex_async.values import INT64_MAX, INT64_MIN, ConvexInt64
 from tests.codec.random_values import document
 
@@ -105,16 +105,23 @@ def test_a_dict_can_grow_and_shrink(count: int) -> None:
         assert made == {f"g{i}": i for i in range(count)}
 
 
+def outcome(value: object) -> tuple[str, str]:
+    """What encoding gives, and decoding that; the error of a value that is none."""
+    try:
+        wire = encode(value)
+        return wire.decode(), repr(decode(wire))
+    except CodecError as error:
+        return type(error).__name__, str(error)
+
+
 @given(seed=st.integers(0, 2**32))
 def test_all_ways_agree(seed: int) -> None:
     value = document(random.Random(seed))
     try:
-        wires, values = [], []
+        outcomes = set()
         for chosen in CHOICES:
             _codec.fast_ways(chosen)
-            wires.append(encode(value))
-            values.append(decode(wires[-1]))
-        assert len(set(wires)) == 1
-        assert {repr(made) for made in values} == {repr(values[0])}
+            outcomes.add(outcome(value))
+        assert len(outcomes) == 1
     finally:
         _codec.fast_ways(PROVED)

@@ -69,7 +69,9 @@ def test_ctrl_c_ends_a_wait_at_once(deployment: LocalDeployment) -> None:
 def test_a_fork_makes_its_own_client(deployment: LocalDeployment) -> None:
     program = start(
         """
-        import os
+        import os, warnings
+        # Of a fork beside a thread, which the client has. Since 3.15 the filter's error is raised.
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         from convex_async.errors import LocalProtocolError
         from convex_async.sync import ConvexClient
         client = ConvexClient()
