@@ -39,7 +39,7 @@ context
 transactions
 store
 definitions | auth
-problems | clock
+problems | clock | texts
 """
 # Below it, `local` sees these alone: it is a server, and shares with the client only the wire.
 LOCAL_SEES = (

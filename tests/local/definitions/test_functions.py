@@ -123,7 +123,7 @@ async def test_arguments_are_checked_before_the_handler_runs(kind: str) -> None:
         assert await call(engine, f"open:{kind}", n=1, by=by) == {"n": 1, "by": by}
         for args, told in (
             ({}, "missing the required field `n`"),
-            ({"n": "1"}, r"Path: \.n\nValue: '1'\nValidator: v\.float64\(\)"),
+            ({"n": "1"}, r"Path: \.n\nValue: \"1\"\nValidator: v\.float64\(\)"),
             ({"n": 1, "by": {"big": 2}}, r"Path: \.by\.big\nValue: 2\.0\nValidator: v\.int64"),
             ({"n": 1, "more": 1}, "extra field `more`"),
         ):
@@ -136,7 +136,7 @@ async def test_results_are_checked(kind: str) -> None:
     async with running(make_functions()) as engine:
         path = f"open:{kind}_result"
         assert await CALLS[kind](engine, path, value=["a"]) == ["a"]
-        told = r"ReturnsValidationError: (.|\n)*Path: \[1\]\nValue: None"
+        told = r"ReturnsValidationError: (.|\n)*Path: \[1\]\nValue: null"
         with pytest.raises(AssertionError, match=told):
             await CALLS[kind](engine, path, value=["a", None])
 
@@ -166,3 +166,28 @@ async def test_a_function_is_called_as_what_it_is() -> None:
                 told = f"open:{other} as {kind.title()}, but it is defined as {other.title()}"
                 with pytest.raises(AssertionError, match=told):
                     await call(engine, f"open:{other}", n=1)
+
+
+async def test_arguments_and_results_may_be_given_as_objects() -> None:
+    functions = Functions()
+
+    @functions.query("a:b", args=v.object({"x": v.string()}), returns={"x": v.number()})
+    async def b(ctx: Any, x: str) -> Any:
+        return {"x": 1.0 if x else x}
+
+    @functions.query("a:c", args=v.any())
+    async def c(ctx: Any, **anything: Any) -> Any:
+        return anything
+
+    for wrong in ({"x": str}, "x", v.string(), {"": v.null()}):
+        with pytest.raises(TypeError, match="the arguments of 'a:d'"):
+            functions.query("a:d", args=wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="the result of 'a:d'"):
+        functions.query("a:d", returns=str)  # type: ignore[arg-type]
+    async with running(functions) as engine:
+        assert await read(engine, "a:b", x="y") == {"x": 1.0}
+        with pytest.raises(AssertionError, match="ReturnsValidationError: Value does not match"):
+            await read(engine, "a:b", x="")
+        with pytest.raises(AssertionError, match="ArgumentValidationError: Object is missing"):
+            await read(engine, "a:b")
+        assert await read(engine, "a:c", x=1.0) == {"x": 1.0}

@@ -99,7 +99,7 @@ def python() -> Functions:
         try:
             await ctx.run_mutation("ts:fails")
         except ConvexError as error:
-            return f"{error.data}: {error}"
+            return f"{error.data}: {error.args[0]}"
         return "did not fail"
 
     @functions.query("py:asks")

@@ -204,7 +204,7 @@ def changed(document_id: str) -> str:
         (lambda t, made: t.patch(made, {"_id": "other"}), "_id of a document can't be changed"),
         (lambda t, made: t.replace(made, {"_creationTime": 0.0}), "_creationTime of a document"),
         (lambda t, made: t.insert("_storage", {}), "only be accessed with db.system"),
-        (lambda t, made: t.insert("no table", {}), "not a table name"),
+        (lambda t, made: t.insert("no table", {}), "Invalid table name"),
         (
             lambda t, made: t.get("nonsense"),
             "for `db.get`: Unable to decode ID: Invalid ID length 8",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, overload
 
 from convex_async.codec.values import decode
+from convex_async.local import texts
 from convex_async.local.context.cursors import Pages
 from convex_async.local.context.jobs import SCHEDULED
 from convex_async.local.context.query import Query
@@ -110,10 +111,7 @@ def find_document(
     actual = None if number is None else transaction.store.table_of(number)
     if actual is not None:
         if table is not None and table != actual:
-            raise FunctionProblem(
-                f'Invalid argument `id` for `{method}`: expected to be an Id<"{table}">, '
-                f'got Id<"{actual}"> instead.'
-            )
+            raise FunctionProblem(texts.OTHER_ID.format(method=method, table=table, found=actual))
         check_access(actual, is_system=is_system)
         if is_system and actual not in PUBLIC_SYSTEM_TABLES:
             return None

@@ -11,9 +11,16 @@ from convex_async.function_path import FunctionPath, canonical_path
 from convex_async.local.definitions.crons import Crons
 from convex_async.local.definitions.http_actions import HttpRouter
 from convex_async.local.definitions.schema import Schema
-from convex_async.local.definitions.validators import Validator, fields_to_json
+from convex_async.local.definitions.validators import (
+    Validator,
+    as_fields,
+    as_validator,
+    fields_to_json,
+)
 
 FunctionKind: TypeAlias = Literal["query", "mutation", "action"]
+Args: TypeAlias = Mapping[str, Validator] | Validator | None
+Returns: TypeAlias = Mapping[str, Validator] | Validator | None
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -104,15 +111,16 @@ class Functions:
     def query(
         self,
         path: str,
-        args: Mapping[str, Validator] | None = None,
-        returns: Validator | None = None,
+        args: Args = None,
+        returns: Returns = None,
     ) -> Callable[[Handler], Handler]:
         """Register a query: it reads, and is run again when what it read changes.
 
         Args:
             path: such as `"tasks:list"`.
-            args: a validator for each argument, such as `{"text": v.string()}`; None takes any.
-            returns: a validator of the result.
+            args: a validator for each argument, such as `{"text": v.string()}`, or `v.object(…)`
+                of them; None takes any.
+            returns: a validator of the result, or those of the fields of one.
 
         Raises:
             ValueError: the path is malformed or taken.
@@ -123,8 +131,8 @@ class Functions:
     def mutation(
         self,
         path: str,
-        args: Mapping[str, Validator] | None = None,
-        returns: Validator | None = None,
+        args: Args = None,
+        returns: Returns = None,
     ) -> Callable[[Handler], Handler]:
         """Register a mutation: a serializable transaction. Otherwise as `query`."""
         return self._register("mutation", path, args, returns, is_internal=False)
@@ -132,8 +140,8 @@ class Functions:
     def action(
         self,
         path: str,
-        args: Mapping[str, Validator] | None = None,
-        returns: Validator | None = None,
+        args: Args = None,
+        returns: Returns = None,
     ) -> Callable[[Handler], Handler]:
         """Register an action: it may do anything, and reaches data by other functions."""
         return self._register("action", path, args, returns, is_internal=False)
@@ -141,8 +149,8 @@ class Functions:
     def internal_query(
         self,
         path: str,
-        args: Mapping[str, Validator] | None = None,
-        returns: Validator | None = None,
+        args: Args = None,
+        returns: Returns = None,
     ) -> Callable[[Handler], Handler]:
         """Register a query that only other functions and admins may call."""
         return self._register("query", path, args, returns, is_internal=True)
@@ -150,8 +158,8 @@ class Functions:
     def internal_mutation(
         self,
         path: str,
-        args: Mapping[str, Validator] | None = None,
-        returns: Validator | None = None,
+        args: Args = None,
+        returns: Returns = None,
     ) -> Callable[[Handler], Handler]:
         """Register a mutation that only other functions and admins may call."""
         return self._register("mutation", path, args, returns, is_internal=True)
@@ -159,8 +167,8 @@ class Functions:
     def internal_action(
         self,
         path: str,
-        args: Mapping[str, Validator] | None = None,
-        returns: Validator | None = None,
+        args: Args = None,
+        returns: Returns = None,
     ) -> Callable[[Handler], Handler]:
         """Register an action that only other functions and admins may call."""
         return self._register("action", path, args, returns, is_internal=True)
@@ -169,21 +177,23 @@ class Functions:
         self,
         kind: FunctionKind,
         path: str,
-        args: Mapping[str, Validator] | None,
-        returns: Validator | None,
+        args: Args,
+        returns: Returns,
         *,
         is_internal: bool,
     ) -> Callable[[Handler], Handler]:
         function_path = canonical_path(path)
+        fields = as_fields(args, f"the arguments of {path!r}")
+        result = None if returns is None else as_validator(returns, f"the result of {path!r}")
         if function_path in self.all:
             raise ValueError(f"{path!r} is registered already")
 
         def register(handler: Handler) -> Handler:
             if not callable(handler):
                 raise TypeError(f"the handler of {path!r} is not callable: {handler!r}")
-            _check_signature(path, handler, args)
+            _check_signature(path, handler, fields)
             self.all[function_path] = Function(
-                function_path, kind, args, returns, is_internal, handler
+                function_path, kind, fields, result, is_internal, handler
             )
             return handler
 

@@ -54,7 +54,7 @@ class Engine:
         on_swap: awaited after each swap, before the old runtime is closed.
 
     Raises:
-        ValueError: two runtimes declare the same.
+        ValueError: two runtimes declare the same, or the schema refuses a document of the file.
         OSError: the file can't be opened, or is open in another deployment.
     """
 
@@ -77,13 +77,16 @@ class Engine:
         self._watches = Watches()
         self._rng = random.Random()
         self._runner = Runner(
-            self, lambda: self.runtimes, self.store.is_id, self._rng, redact=redact
+            self, lambda: self.runtimes, self.store.table_of_id, self._rng, redact=redact
         )
         self.on_swap: list[Callable[[], Awaitable[None]]] = []
         if self._durable is not None:
-            self.store.table_numbers.update(self._durable.table_numbers())
-            for document in self._durable.documents():
-                self.store.load(document, last)
+            try:
+                self._load(self._durable, last)
+            except BaseException:
+                self._durable.close()
+                self.files.close()
+                raise
         self._turns = Turns()
         self._committer = Committer(self.store, self._durable, self._turns)
         self.on_commit = self._committer.listeners
@@ -124,6 +127,12 @@ class Engine:
         for notify in self.on_swap:
             await notify()
         await old.close()
+
+    def _load(self, durable: Durable, ts: int) -> None:
+        self.store.table_numbers.update(durable.table_numbers())
+        for document in durable.documents():
+            self.store.load(document, ts)
+        self.store.use_schema(self.runtimes.schema)
 
     def _note_swap(self, transaction: Transaction) -> None:
         before = self.store.first(MODULES, lambda _: True)

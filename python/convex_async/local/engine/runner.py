@@ -10,10 +10,11 @@ import msgspec
 
 from convex_async.codec.values import decode
 from convex_async.errors import ConvexClientError
+from convex_async.local import texts
 from convex_async.local.context.cursors import Pages
 from convex_async.local.context.runs import Invocation, Run, Runs
 from convex_async.local.definitions.functions import Declaration
-from convex_async.local.definitions.validators import IsId, ValidationError, check_fields
+from convex_async.local.definitions.validators import TableOf, ValidationError, check_fields
 from convex_async.local.engine.permits import Permits
 from convex_async.local.engine.runtime import Runtime
 from convex_async.local.engine.runtimes import Runtimes
@@ -35,14 +36,14 @@ class Runner:
         self,
         engine: Runs,
         runtimes: Callable[[], Runtimes],
-        is_id: IsId,
+        table_of: TableOf,
         rng: random.Random,
         *,
         redact: bool,
     ) -> None:
         self._engine = engine
         self._runtimes = runtimes
-        self._is_id = is_id
+        self._table_of = table_of
         self._rng = rng
         self._redact = redact
         self.permits = Permits()
@@ -79,14 +80,12 @@ class Runner:
             raise FunctionProblem(str(error)) from None
         may_see = is_inner or (run.identity is not None and run.identity.is_admin)
         if found is None or (found[1].is_internal and not may_see):
-            raise FunctionProblem(
-                f"Could not find {'' if may_see else 'public '}function for '{path}'. "
-                "Did you forget to run `npx convex dev`?"
-            )
+            which = "function" if may_see else "public function"
+            raise FunctionProblem(texts.NO_FUNCTION.format(which=which, path=path))
         if found[1].kind != kind:
+            defined = found[1].kind.title()
             raise FunctionProblem(
-                f"Trying to execute {path} as {kind.title()}, but it is defined as "
-                f"{found[1].kind.title()}."
+                texts.OTHER_KIND.format(path=path, kind=kind.title(), found=defined)
             )
         return found
 
@@ -104,18 +103,18 @@ class Runner:
         check_arguments(function.path, args, arguments)
         if function.args is not None:
             try:
-                check_fields(function.args, arguments, self._is_id)
+                check_fields(function.args, arguments, self._table_of)
             except ValidationError as error:
-                raise FunctionProblem(f"ArgumentValidationError: {error}") from None
+                raise FunctionProblem(texts.ARGUMENTS.format(error=error)) from None
         wire = await runtime.run(
             Invocation(function, args, arguments, run, transaction, pages, self._engine)
         )
         check_result(function.path, wire)
         if function.returns is not None:
             try:
-                function.returns.check(decode(wire), self._is_id)
+                function.returns.check(decode(wire), self._table_of)
             except ValidationError as error:
-                raise FunctionProblem(f"ReturnsValidationError: {error}") from None
+                raise FunctionProblem(texts.RETURNS.format(error=error)) from None
         return wire
 
     def shown(self, run: Run) -> list[str]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+from convex_async.local import texts
 from convex_async.local.definitions.schema import BY_CREATION_TIME, Schema, is_system_table
 from convex_async.local.definitions.validators import ValidationError
 from convex_async.local.store.documents import Commit, Document, IndexName
@@ -63,9 +64,13 @@ class Store:
         for version in self._live.values():
             document = version.document
             try:
-                schema.check(document.table, document.fields, self.is_id)
+                schema.check(document.table, document.fields, self.table_of_id)
             except ValidationError as error:
-                raise ValueError(f"{document.document_id}: {error}") from None
+                raise ValueError(
+                    texts.DOCUMENT_IN_THE_WAY.format(
+                        id=document.document_id, table=document.table, error=error
+                    )
+                ) from None
         self._schema = schema
         versions = [*self._dead, *self._live.values()]
         self._indexes = {}
@@ -89,6 +94,11 @@ class Store:
     def table_of(self, number: int) -> str | None:
         """The table of a number, or None."""
         return next((table for table, n in self.table_numbers.items() if n == number), None)
+
+    def table_of_id(self, text: str) -> str | None:
+        """The table of an id; None of what is no id, or of no table that there is."""
+        number = table_number(text)
+        return None if number is None else self.table_of(number)
 
     def is_id(self, value: object, table: str) -> bool:
         """Whether a value is an id of the table, also of a document that is gone."""

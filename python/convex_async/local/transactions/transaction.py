@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 from convex_async.codec.values import decode, encode
+from convex_async.local import texts
 from convex_async.local.definitions.schema import BY_ID, check_table_name, is_system_table
 from convex_async.local.definitions.validators import ValidationError
 from convex_async.local.problems import FunctionProblem
@@ -46,9 +47,9 @@ def check_access(table: str, *, is_system: bool) -> None:
     Source: convex-backend crates/isolate/src/environment/udf/async_syscall.rs, system_table_guard.
     """
     if is_system and not is_system_table(table):
-        raise FunctionProblem("User tables cannot be accessed with db.system.")
+        raise FunctionProblem(texts.USER_ONLY)
     if not is_system and is_system_table(table):
-        raise FunctionProblem("System tables can only be accessed with db.system.")
+        raise FunctionProblem(texts.SYSTEM_ONLY)
 
 
 class Transaction:
@@ -221,7 +222,7 @@ class Transaction:
         self._check_writable()
         before = self.find(document_id, _METHODS[verb])
         if before is None:
-            raise FunctionProblem(f"{verb} on nonexistent document ID {document_id}")
+            raise FunctionProblem(texts.NONEXISTENT.format(verb=verb, id=document_id))
         if not is_system:
             check_access(before.table, is_system=False)
         return before
@@ -255,9 +256,9 @@ class Transaction:
         document = Document.of(table, document_id, wire)
         check_document(document.size)
         try:
-            self._store.schema.check(table, document.fields, self._store.is_id)
+            self._store.schema.check(table, document.fields, self._store.table_of_id)
         except ValidationError as error:
-            raise FunctionProblem(str(error)) from None
+            raise FunctionProblem(texts.DOCUMENT_REFUSED.format(table=table, error=error)) from None
         self._write(document_id, before, document)
 
     def _write(self, document_id: str, before: Document | None, after: Document | None) -> None:
