@@ -133,10 +133,17 @@ class RequestTimeoutError(TransportError, TimeoutError):
     """
 
     @classmethod
-    def after(cls, what: str, seconds: float | None, outcome: Outcome) -> RequestTimeoutError:
-        """The error of a request that had so many seconds."""
+    def after(
+        cls, what: str, seconds: float | None, outcome: Outcome, *, because: str = ""
+    ) -> RequestTimeoutError:
+        """The error of a request that had so many seconds.
+
+        Args:
+            because: what is known to be in the way, if anything is.
+        """
         known = "it was not sent, and will not run" if outcome == "not_sent" else "it may have run"
-        return cls(f"{what}: no answer within {seconds} s; {known}", outcome=outcome)
+        hint = f" ({because})" if because else ""
+        return cls(f"{what}: no answer within {seconds} s; {known}{hint}", outcome=outcome)
 
 
 class StorageError(TransportError):
@@ -189,7 +196,10 @@ class CodecError(ConvexClientError):
     Attributes:
         path: where it is, such as `args.items[3].price`.
         offset: the byte offset in the wire text, or None when encoding.
+        outcome: "unknown" where it is the answer that is none, so that the function has run.
     """
+
+    outcome: Outcome = "not_sent"
 
     def __init__(self, message: str, *, path: str = "", offset: int | None = None) -> None:
         super().__init__(message)

@@ -202,3 +202,25 @@ async def test_a_late_subscriber_gets_the_present_value(client: ConvexClient) ->
     await early.get()
     late: Any = client.subscribe("notes:list")
     assert await asyncio.wait_for(anext(late), 0.1) == []
+
+
+async def test_until_awaits_a_coroutine_function(client: ConvexClient) -> None:
+    async def two(notes: list[Any]) -> bool:
+        await asyncio.sleep(0)
+        return len(notes) >= 2
+
+    notes = client.subscribe("notes:list")
+    waiting = asyncio.create_task(notes.until(two, timeout=5))
+    for text in ("one", "two"):
+        await client.mutation("notes:add", {"text": text})
+        await asyncio.sleep(0.05)
+        assert waiting.done() == (text == "two")
+    assert len(await waiting) == 2
+
+
+async def test_a_timeout_of_the_predicate_is_its_own(client: ConvexClient) -> None:
+    async def late(_: object) -> bool:
+        raise TimeoutError("of my own")
+
+    with pytest.raises(TimeoutError, match="of my own"):
+        await client.subscribe("notes:list").until(late, timeout=5)

@@ -187,10 +187,13 @@ class TokenSource:
         delay, tries = FETCH_BACKOFF_INITIAL, 0
         while True:
             tries += 1
+            began = time.monotonic()
+            logger.debug("fetching a token%s", ", a new one" if force else "")
             try:
                 async with asyncio.timeout(FETCH_TIMEOUT):
                     answer: Any = self._fetch(force_refresh=force)
                     token = await cast("Any", _awaitable(answer))
+                logger.debug("the token fetcher took %.3f s", time.monotonic() - began)
                 break
             except _MISTAKES as error:
                 told = _told(error, self._token)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from typing import Any
 
 from convex_async.client_base.answers import value_or_raise
@@ -12,6 +14,9 @@ from convex_async.errors import RequestTimeoutError, once_more
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.requests import RequestKind
+from convex_async.protocol.results import Answer
+
+logger = logging.getLogger("convex_async")
 
 
 async def ask(
@@ -23,6 +28,7 @@ async def ask(
         args: wire bytes of the arguments object.
         timeout: seconds, or None.
     """
+    began = time.monotonic()
     mailbox = Mailbox()
     subscriber = running.subscribe(path, args, mailbox, fresh=True)
     try:
@@ -32,9 +38,11 @@ async def ask(
                     raise once_more(mailbox.error)
                 await mailbox.changed()
     except TimeoutError:
-        raise RequestTimeoutError.after(path, timeout, running.known_of(subscriber)) from None
+        outcome, trouble = running.known_of(subscriber), running.trouble()
+        raise RequestTimeoutError.after(path, timeout, outcome, because=trouble) from None
     finally:
         running.unsubscribe_now(subscriber)
+        _log("query", path, mailbox.result, began)
     return value_or_raise(path, mailbox.result, type)
 
 
@@ -54,6 +62,7 @@ async def request(
         timeout: seconds, or None.
         update: what is expected of a mutation.
     """
+    began, answer = time.monotonic(), None
     running.check()
     await running.ready()
     request_id, answered = running.request(kind, path, args, timeout, update)
@@ -62,8 +71,18 @@ async def request(
         answer = await answered
     except TimeoutError:
         outcome = running.withdraw(request_id) or "unknown"
-        raise RequestTimeoutError.after(path, timeout, outcome) from None
+        trouble = running.trouble()
+        raise RequestTimeoutError.after(path, timeout, outcome, because=trouble) from None
     except asyncio.CancelledError:
         running.withdraw(request_id)
         raise
+    finally:
+        _log(kind, path, answer, began)
     return value_or_raise(path, answer, type)
+
+
+def _log(kind: str, path: FunctionPath, answer: Answer | None, began: float) -> None:
+    """Tell how a call went, and how long it took."""
+    if logger.isEnabledFor(logging.DEBUG):
+        how = "no answer" if answer is None else type(answer).__name__.lower()
+        logger.debug("%s %s: %s, %.3f s", kind, path, how, time.monotonic() - began)

@@ -95,6 +95,17 @@ class ConvexClient(LiveViews, ClientBase):
         if inactivity_timeout <= 0 or close_timeout < 0:
             raise ValueError("timeouts are seconds, above zero")
         self._close_timeout = close_timeout
+        self._options: dict[str, Any] = {
+            "timeout": timeout,
+            "session": session,
+            "site_url": site_url,
+            "inactivity_timeout": inactivity_timeout,
+            "close_timeout": close_timeout,
+            "max_message_size": max_message_size,
+            "compress": compress,
+            "allow_insecure": allow_insecure,
+            "outbox": outbox,
+        }
         wire = WireSettings(
             self._settings.deployment.sync_url,
             session,
@@ -107,6 +118,31 @@ class ConvexClient(LiveViews, ClientBase):
 
     def __repr__(self) -> str:
         return f"<ConvexClient {self.url} {self.state.phase}>"
+
+    def __copy__(self) -> Self:
+        """A client of its own, not used yet, made as this one was and with its user."""
+        copied = _made(type(self), self.url, self._options)
+        copied._debug = self._debug
+        self._driver.make_alike(copied._driver)
+        return copied
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What pickle makes a client of: one that is not used yet.
+
+        Raises:
+            TypeError: it has a user, whose token would be in the pickle, or a session.
+        """
+        if not self._driver.is_anonymous:
+            raise TypeError(
+                "a client with a token or a key is not pickled, as these would be in the pickle: "
+                "make one where it is used"
+            )
+        if self._options["session"] is not None:
+            raise TypeError("a client with a session of its own is not pickled: make one")
+        return _made, (type(self), self.url, self._options)
 
     # Connection
 
@@ -285,7 +321,7 @@ class ConvexClient(LiveViews, ClientBase):
         running = self._driver.running()
         mailbox = Mailbox(buffer)
         subscriber = running.subscribe(function, wire, mailbox, linger=linger)
-        return Subscription(function, subscriber, mailbox, running.unsubscribe, type=made)
+        return Subscription(function, subscriber, mailbox, running, type=made)
 
     def set_debug(self, debug: bool) -> None:
         super().set_debug(debug)
@@ -334,3 +370,13 @@ class ConvexClient(LiveViews, ClientBase):
         update: overlay.OptimisticUpdate | None = None,
     ) -> Any:
         return await request(self._driver.running(), kind, path, args, type, timeout, update)
+
+
+C = TypeVar("C", bound=ConvexClient)
+
+
+def _made(cls: type[C], url: str, options: dict[str, Any]) -> C:
+    """A client of this class, though the class may have a constructor of its own."""
+    client = cls.__new__(cls)
+    ConvexClient.__init__(client, url, **options)
+    return client

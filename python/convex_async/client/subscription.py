@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Generic, Self, TypeVar
 
 from convex_async.client_base.answers import function_error, value_or_raise
 from convex_async.codec.diff import ListDiffer
 from convex_async.codec.values import to_plain_json
 from convex_async.connection.mailbox import Mailbox
-from convex_async.errors import LocalProtocolError
+from convex_async.connection.running import Running
+from convex_async.errors import LocalProtocolError, RequestTimeoutError, once_more
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.query_set import Subscriber
 from convex_async.protocol.results import Failed, FunctionResult
@@ -34,9 +36,9 @@ class Subscription(Generic[T]):
     __slots__ = (
         "__weakref__",
         "_closed",
-        "_leave",
         "_mailbox",
         "_path",
+        "_running",
         "_seen",
         "_subscriber",
         "_type",
@@ -47,14 +49,14 @@ class Subscription(Generic[T]):
         path: FunctionPath,
         subscriber: Subscriber[Mailbox],
         mailbox: Mailbox,
-        leave: Callable[[Subscriber[Mailbox]], None],
+        running: Running,
         *,
         type: Any = None,
     ) -> None:
         self._path = path
         self._subscriber = subscriber
         self._mailbox = mailbox
-        self._leave = leave
+        self._running = running
         self._type = type
         self._seen: FunctionResult | None = None
         self._closed = False
@@ -83,27 +85,54 @@ class Subscription(Generic[T]):
 
         Raises:
             ConvexError, FunctionError: the query fails at present.
-            TimeoutError: there is none after `timeout` seconds.
+            RequestTimeoutError: there is none after `timeout` seconds; it is a `TimeoutError`.
         """
-        async with asyncio.timeout(timeout):
-            result = await self._present(None)
+        try:
+            async with asyncio.timeout(timeout):
+                result = await self._present(None)
+        except TimeoutError:
+            raise self._timed_out("no value", timeout) from None
         value: T = value_or_raise(self._path, result, self._type)
         return value
 
-    async def until(self, predicate: Callable[[T], object], timeout: float | None = None) -> T:
+    async def until(
+        self, predicate: Callable[[T], object | Awaitable[object]], timeout: float | None = None
+    ) -> T:
         """The first value, from the present one on, for which the predicate is true.
+
+        Args:
+            predicate: a function, or a coroutine function, which is awaited.
+            timeout: seconds, or None.
 
         Raises:
             ConvexError, FunctionError: the query fails meanwhile.
-            TimeoutError: there is none after `timeout` seconds.
+            RequestTimeoutError: there is none after `timeout` seconds; it is a `TimeoutError`.
         """
         seen: FunctionResult | None = None
-        async with asyncio.timeout(timeout):
-            while True:
-                seen = await self._present(seen)
-                value: T = value_or_raise(self._path, seen, self._type)
-                if predicate(value):
-                    return value
+        limit = asyncio.timeout(timeout)
+        try:
+            async with limit:
+                while True:
+                    seen = await self._present(seen)
+                    value: T = value_or_raise(self._path, seen, self._type)
+                    verdict = predicate(value)
+                    if inspect.isawaitable(verdict):
+                        verdict = await verdict
+                    if verdict:
+                        return value
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the predicate's own
+            what = "no value" if seen is None else "no value that fits"
+            raise self._timed_out(what, timeout) from None
+
+    def _timed_out(self, what: str, timeout: float | None) -> RequestTimeoutError:
+        trouble = self._running.trouble()
+        hint = f" ({trouble})" if trouble else ""
+        outcome = self._running.known_of(self._subscriber)
+        return RequestTimeoutError(
+            f"{self._path}: {what} within {timeout} s{hint}", outcome=outcome
+        )
 
     async def results(self) -> AsyncGenerator[Result[T], None]:
         """Each new state with its log lines and time, a failure being a state like others."""
@@ -164,7 +193,7 @@ class Subscription(Generic[T]):
         """Leave the query; a waiting iteration ends. Idempotent; never waits."""
         if not self._closed:
             self._closed = True
-            self._leave(self._subscriber)
+            self._running.unsubscribe(self._subscriber)
             self._mailbox._wake()
 
     async def aclose(self) -> None:
@@ -180,7 +209,7 @@ class Subscription(Generic[T]):
     def __del__(self) -> None:
         if not getattr(self, "_closed", True):
             self._closed = True
-            self._leave(self._subscriber)
+            self._running.unsubscribe(self._subscriber)
 
     def _wire(self, result: FunctionResult) -> bytes:
         if isinstance(result, Failed):
@@ -208,6 +237,8 @@ class Subscription(Generic[T]):
         while True:
             if self._closed:
                 return None
+            if mailbox.error is not None:  # before what is left of another user, or of before
+                raise once_more(mailbox.error)
             if mailbox.overflowed and iterating:
                 mailbox.overflowed = False
                 raise LocalProtocolError(
@@ -223,6 +254,4 @@ class Subscription(Generic[T]):
                 seen is None or not mailbox.result.same_state(seen)
             ):
                 return mailbox.result, mailbox.ts
-            if mailbox.error is not None:
-                raise mailbox.error.with_traceback(None)
             await mailbox.changed()

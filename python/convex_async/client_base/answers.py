@@ -29,6 +29,7 @@ def value_or_raise(path: FunctionPath, answer: Answer, type: Any) -> Any:
                 return decode(answer.value, type=type)
             except CodecError as error:
                 error.add_note(f"in what {path} returned")
+                error.outcome = "unknown"
                 raise
         case Failed():
             raise function_error(path, answer)

@@ -95,8 +95,21 @@ class Driver:
         return self._running is not None
 
     @property
+    def is_anonymous(self) -> bool:
+        """Whether nobody is logged in, and nobody is about to be."""
+        return self._credential == ANONYMOUS and self._fetcher is None
+
+    def make_alike(self, other: Driver) -> None:
+        """Give another driver, not used yet, this one's user."""
+        if not self.is_anonymous:
+            other.become(self._credential, self._fetcher)
+        other.set_debug(self._debug)
+
+    @property
     def state(self) -> ClientState:
         """What the connection and the identity are like right now."""
+        if self._place is not None and self._place.has_ended:
+            self._forget()
         return state_of(self._core, self._running, closed=self.closed)
 
     @property
@@ -226,6 +239,7 @@ class Driver:
             connect_timeout=self._wire.inactivity_timeout,
             max_message_size=self._wire.max_message_size,
             journal=self._journal,
+            target=self._wire.url,
             release=self._sessions.close,
         )
         running.set_debug(self._debug)

@@ -21,7 +21,7 @@ class Mailbox:
         error: why no more results come: the client was closed, or the token refused.
     """
 
-    __slots__ = ("_waiter", "buffer", "error", "overflowed", "result", "states", "ts")
+    __slots__ = ("_home", "_waiter", "buffer", "error", "overflowed", "result", "states", "ts")
 
     def __init__(self, buffer: int | None = None) -> None:
         self.result: FunctionResult | None = None
@@ -30,6 +30,7 @@ class Mailbox:
         self.buffer = buffer
         self.states: deque[tuple[int, FunctionResult]] | None = None if buffer is None else deque()
         self.overflowed = False
+        self._home = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
 
     def deliver(self, result: FunctionResult, ts: int) -> None:
@@ -48,8 +49,10 @@ class Mailbox:
         self._wake()
 
     def recover(self) -> None:
-        """Results come again."""
-        self.error = None
+        """Results come again; those from before are of another user."""
+        self.error = self.result = None
+        if self.states is not None:
+            self.states.clear()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -59,14 +62,19 @@ class Mailbox:
         """Wait for a delivery or an error.
 
         Raises:
-            LocalProtocolError: another task waits already.
+            LocalProtocolError: another task waits already, or in another loop.
         """
+        loop = asyncio.get_running_loop()
+        if loop is not self._home:
+            raise LocalProtocolError(
+                "a subscription belongs to the event loop that it was made in: subscribe again"
+            )
         if self._waiter is not None:
             raise LocalProtocolError(
                 "another task is waiting for this subscription; subscribe again instead, "
                 "which costs no second query on the deployment"
             )
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = loop.create_future()
         try:
             await self._waiter
         finally:

@@ -12,8 +12,9 @@ from convex_async.connection.delivery import Delivery
 from convex_async.connection.mailbox import Mailbox
 from convex_async.errors import RemoteProtocolError, TransportError
 from convex_async.protocol.client.client_protocol import ClientProtocol
-from convex_async.protocol.client.connection import Offline
+from convex_async.protocol.client.connection import Halted, Offline, Online
 from convex_async.protocol.frames import FrameDecoder, encode_message
+from convex_async.shown import escaped, without_secrets
 from convex_async.transport.base import ConnectionClosed, Connector, Transport
 
 logger = logging.getLogger("convex_async")
@@ -23,6 +24,10 @@ logger = logging.getLogger("convex_async")
 SLICE = 0.001
 # Seconds for saying goodbye to a socket that is being replaced.
 GOODBYE = 1.0
+# Failed tries after which a warning is logged; the next at twice as many, and so on.
+PATIENCE = 3
+# Characters of a reason that are shown.
+SHOWN = 300
 
 
 class Pump:
@@ -32,6 +37,7 @@ class Pump:
         alarm: wakes it when a socket is wanted, or something has to be sent.
         prepare: called before each try to open a socket.
         connected, disconnected: called once one is open, and when it is gone.
+        target: where sockets are opened to, for the log.
         connect_timeout: seconds that opening one may take.
         max_message_size: the most characters of a transition that comes in parts.
 
@@ -49,6 +55,7 @@ class Pump:
         prepare: Callable[[], None],
         connected: Callable[[], None],
         disconnected: Callable[[], None],
+        target: str,
         connect_timeout: float,
         max_message_size: int,
         loop: asyncio.AbstractEventLoop,
@@ -62,7 +69,9 @@ class Pump:
         self._prepare = prepare
         self._connected = connected
         self._gone = disconnected
+        self._target = target
         self._connect_timeout = connect_timeout
+        self._warned = False
         self._decoder = FrameDecoder(limit=max_message_size)
         self._loop = loop
         self._clock = clock
@@ -135,6 +144,8 @@ class Pump:
         self._prepare()
         self.is_connecting = True
         self._delivery.settle()
+        logger.debug("connecting to %s", self._target)
+        began = self._clock()
         try:
             async with asyncio.timeout(self._connect_timeout):
                 transport = await self._connect()
@@ -146,6 +157,10 @@ class Pump:
             self._delivery.tell_connected(failure)
             return None
         self.is_connecting = False
+        again = " again" if self._core.connection_count else ""
+        level = logging.INFO if self._warned else logging.DEBUG  # who was warned is told the end
+        logger.log(level, "connected%s to %s in %.3f s", again, self._target, self._clock() - began)
+        self._warned = False
         return transport
 
     async def _use(self, transport: Transport) -> None:
@@ -221,8 +236,43 @@ class Pump:
         finally:
             self._resting = None
 
+    def trouble(self) -> str:
+        """Why there is no socket; empty if there is one, or none was tried for yet."""
+        core = self._core
+        if isinstance(core.connection, Online | Halted):
+            return ""
+        if not core.has_ended_before:
+            return f"still connecting to {self._target}" if self.is_connecting else ""
+        reason = escaped(without_secrets(core.last_close_reason))[:SHOWN]
+        return f"not connected, {core.retries} failed tries: {reason}"
+
     def _disconnected(self, reason: str) -> None:
-        logger.info("disconnected: %s", reason)
         self._gone()
         self._core.disconnected(reason, now=self._clock(), jitter=random.random())
         self._delivery.settle()
+        self._tell_of_failure(reason)
+
+    def _tell_of_failure(self, reason: str) -> None:
+        """Log it: a loss now and then is nobody's concern, tries that keep failing are."""
+        core, tries = self._core, self._core.retries
+        is_warning = (
+            tries >= PATIENCE and (tries // PATIENCE).bit_count() == 1 and (tries % PATIENCE == 0)
+        )
+        level = logging.WARNING if is_warning else logging.DEBUG
+        if not logger.isEnabledFor(level):
+            return
+        self._warned = self._warned or is_warning
+        match core.connection:
+            case Offline(float(retry_at)):
+                then = f"the next try is in {max(retry_at - self._clock(), 0.0):.1f} s"
+            case Halted():
+                then = "there will be no other try"
+            case _:
+                then = "a token has to come before the next try"
+        shown = escaped(without_secrets(reason))[:SHOWN]
+        if is_warning:
+            logger.warning(
+                "no connection to %s after %d tries: %s; %s", self._target, tries, shown, then
+            )
+        else:
+            logger.debug("disconnected from %s: %s; %s", self._target, shown, then)

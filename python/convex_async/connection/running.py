@@ -48,6 +48,7 @@ class Running:
         connect_timeout: seconds that opening one may take.
         max_message_size: the most characters of a transition that comes in parts.
         journal: keeps mutations over the end of the process.
+        target: the URL that sockets are opened to, for the log.
         release: closes what the sockets need, when they are gone.
     """
 
@@ -59,6 +60,7 @@ class Running:
         connect_timeout: float,
         max_message_size: int,
         journal: NoJournal | None = None,
+        target: str = "the deployment",
         release: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._core = core
@@ -80,6 +82,7 @@ class Running:
             prepare=self._sign_in.renew_if_ending,
             connected=self._callers.connected,
             disconnected=self._callers.disconnected,
+            target=target,
             connect_timeout=connect_timeout,
             max_message_size=max_message_size,
             loop=loop,
@@ -141,6 +144,10 @@ class Running:
         """Leave a query; in the loop's own thread only."""
         self._core.unsubscribe(subscriber, now=self._clock())
         self._delivery.settle()
+
+    def trouble(self) -> str:
+        """What keeps answers from coming, as far as is known; empty if nothing does."""
+        return self._pump.trouble()
 
     def known_of(self, subscriber: Subscriber[Mailbox]) -> Outcome:
         """What is known of a query without a result."""

@@ -74,14 +74,14 @@ def state_of(
 def _phase(core: ClientProtocol[Mailbox], running: Running | None) -> Phase:
     if running is None:
         return "idle"
+    if not running.is_alive:
+        return "stopped"
     match core.connection:
         case Halted():
             return "stopped"
         case Online():
             return "connected"
         case Offline() | Closing():
-            if not running.is_alive:
-                return "stopped"
             return "connecting" if running.is_connecting else "disconnected"
         case _:
             assert_never(core.connection)

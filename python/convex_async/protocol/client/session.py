@@ -80,6 +80,7 @@ class Session(Generic[Mailbox]):
         abandoned = self.requests.abandon(range(self.identity.epoch + 1))
         self.deliver(self.view.forget([request_id for request_id, _ in abandoned]))
         self.events.append(IdentityRefused(message, abandoned))
+        self.view.withhold(s for query in self.query_set for s in query.subscribers)
         self.link.token_needed()
         self.close("AuthError")
 

@@ -52,6 +52,12 @@ class View(Generic[Mailbox]):
         """A subscriber has gone."""
         self._waiting.pop(subscriber, None)
 
+    def withhold(self, subscribers: Iterable[Subscriber[Mailbox]]) -> None:
+        """Their user is refused: they wait for the results of another, equal ones too."""
+        for subscriber in subscribers:
+            subscriber.needs_fresh = True
+            self._waiting[subscriber] = None
+
     def release(self) -> list[Delivery[Mailbox]]:
         """For those who wait for a result of this socket and user, where it is there."""
         released: list[Delivery[Mailbox]] = []
