@@ -55,7 +55,7 @@ class Pump:
         prepare: Callable[[], None],
         connected: Callable[[], None],
         disconnected: Callable[[], None],
-        target: str,
+        target: str = "the deployment",
         connect_timeout: float,
         max_message_size: int,
         loop: asyncio.AbstractEventLoop,
