@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from convex_async.version import __version__
 
 if TYPE_CHECKING:
+    from convex_async.calls import ActionCall, MutationCall, PageCall, QueryCall
     from convex_async.client.convex_client import ConvexClient
     from convex_async.client.optimistic import OptimisticLocalStore
     from convex_async.client.subscription import Subscription
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from convex_async.values import ConvexInt64, ConvexMap, ConvexSet, ConvexValue
 
 _NAMES = {
+    "calls": ["ActionCall", "MutationCall", "PageCall", "QueryCall"],
     "client.convex_client": ["ConvexClient"],
     "client.optimistic": ["OptimisticLocalStore"],
     "client.subscription": ["Subscription"],
@@ -83,6 +85,7 @@ _NAMES = {
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "ActionCall",
     "AuthError",
     "Change",
     "ClientClosedError",
@@ -104,13 +107,16 @@ __all__ = [
     "InvalidValueError",
     "LivePages",
     "LocalProtocolError",
+    "MutationCall",
     "OptimisticLocalStore",
     "Outbox",
     "OutboxEntry",
     "OutboxError",
     "Page",
+    "PageCall",
     "Paginator",
     "ProtocolError",
+    "QueryCall",
     "RemoteProtocolError",
     "RequestTimeoutError",
     "Result",

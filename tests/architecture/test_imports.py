@@ -25,7 +25,7 @@ connection
 client_base
 outbox | auth
 protocol
-codec | files
+codec | files | calls
 telemetry | transport | codegen | values
 deployment | function_path | errors | shown
 version

@@ -11,10 +11,12 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from convex_async.auth.tokens import Auth, TokenFetcher
+from convex_async.calls import MutationCall, QueryCall
 from convex_async.client.calling import ask, request
 from convex_async.client.live_views import LiveViews
 from convex_async.client.optimistic import OptimisticUpdate, check, over_wire, same_value
 from convex_async.client.subscription import Subscription
+from convex_async.client_base.asked import unpack
 from convex_async.client_base.base import ClientBase, Settings
 from convex_async.connection.driver import Driver, WireSettings
 from convex_async.connection.mailbox import Mailbox
@@ -227,6 +229,14 @@ class ConvexClient(LiveViews, ClientBase):
     @overload
     def mutation(
         self,
+        path: MutationCall[T],
+        *,
+        timeout: float | EllipsisType | None = ...,
+        optimistic: OptimisticUpdate | None = None,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def mutation(
+        self,
         path: str | FunctionReference,
         args: Mapping[str, Any] | None = None,
         *,
@@ -246,7 +256,7 @@ class ConvexClient(LiveViews, ClientBase):
     ) -> Coroutine[Any, Any, Any]: ...
     def mutation(
         self,
-        path: str | FunctionReference,
+        path: str | FunctionReference | MutationCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
@@ -267,10 +277,19 @@ class ConvexClient(LiveViews, ClientBase):
                 or another user is set. If it fails then, that is logged, and it is dropped.
         """
         check(optimistic)
+        path, args, type = unpack("mutation", path, args, type)
         function, wire, made = self._reading.call(path, args, type)
         update = None if optimistic is None else over_wire(optimistic, wire)
         return self._request("mutation", function, wire, made, self._limit(timeout), update)
 
+    @overload
+    def subscribe(
+        self,
+        path: QueryCall[T],
+        *,
+        buffer: int | None = None,
+        linger: float = 0.0,
+    ) -> Subscription[T]: ...
     @overload
     def subscribe(
         self,
@@ -293,7 +312,7 @@ class ConvexClient(LiveViews, ClientBase):
     ) -> Subscription[Any]: ...
     def subscribe(
         self,
-        path: str | FunctionReference,
+        path: str | FunctionReference | QueryCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
@@ -317,6 +336,7 @@ class ConvexClient(LiveViews, ClientBase):
             raise ValueError(f"buffer is a number of states, at least 1, not {buffer}")
         if linger < 0:
             raise ValueError(f"linger is seconds, not {linger}")
+        path, args, type = unpack("query", path, args, type)
         function, wire, made = self._reading.call(path, args, type)
         running = self._driver.running()
         mailbox = Mailbox(buffer)

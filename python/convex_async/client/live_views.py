@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from convex_async.calls import PageCall
+from convex_async.client_base.asked import unpack
 from convex_async.connection.running import Running
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ class LiveViews(ABC):
         """Keep several queries up to date together: a dict of all values a moment.
 
         Args:
-            queries: by a key of yours each: a path, `(path, args)` or `(path, args, type)`.
+            queries: by a key of yours each: a path, `(path, args)`, `(path, args, type)` or a
+                typed call.
 
         Raises:
             CodecError, ValueError, TypeError: bad arguments or paths, or no queries.
@@ -39,6 +42,8 @@ class LiveViews(ABC):
 
         return ConsistentView(self._running(), queries)
 
+    @overload
+    def paginate_live(self, path: PageCall[T], *, page_size: int = 20) -> LivePages[T]: ...
     @overload
     def paginate_live(
         self,
@@ -59,7 +64,7 @@ class LiveViews(ABC):
     ) -> LivePages[Any]: ...
     def paginate_live(
         self,
-        path: str | FunctionReference,
+        path: str | FunctionReference | PageCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         page_size: int = 20,
@@ -79,6 +84,7 @@ class LiveViews(ABC):
         """
         from convex_async.reactive.live_pages import LivePages
 
+        path, args, type = unpack("page", path, args, type)
         return LivePages(self._running(), path, args, page_size=page_size, type=type)
 
     def _watcher(self) -> QuerySetWatcher[Any]:

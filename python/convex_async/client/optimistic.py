@@ -6,8 +6,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar, overload
 
+from convex_async.calls import QueryCall
+from convex_async.client_base.asked import read
 from convex_async.codec.diff import same
-from convex_async.codec.values import decode, encode, encode_arguments
+from convex_async.codec.values import decode, encode
 from convex_async.errors import CodecError, LocalProtocolError
 from convex_async.function_path import FunctionReference, canonical_path
 from convex_async.protocol.client import overlay
@@ -28,6 +30,8 @@ class OptimisticLocalStore:
         self._layer: overlay.Overlay | None = layer
 
     @overload
+    def get_query(self, path: QueryCall[T]) -> T | None: ...
+    @overload
     def get_query(
         self,
         path: str | FunctionReference,
@@ -45,7 +49,7 @@ class OptimisticLocalStore:
     ) -> Any: ...
     def get_query(
         self,
-        path: str | FunctionReference,
+        path: str | FunctionReference | QueryCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
@@ -58,7 +62,8 @@ class OptimisticLocalStore:
         Returns:
             The value; None too if it is loading, if it fails, or if nobody subscribes to it.
         """
-        wire = self._open().get(canonical_path(path), encode_arguments(args))
+        function, arguments, type = read("query", path, args, type)
+        wire = self._open().get(function, arguments)
         return None if wire is None else decode(wire, type=type)
 
     def get_all_queries(
@@ -68,15 +73,25 @@ class OptimisticLocalStore:
         found = self._open().all(canonical_path(path))
         return [(decode(args), None if wire is None else decode(wire)) for args, wire in found]
 
+    @overload
+    def set_query(self, path: QueryCall[T], *, value: T) -> None: ...
+    @overload
     def set_query(
         self, path: str | FunctionReference, args: Mapping[str, Any] | None, value: object
+    ) -> None: ...
+    def set_query(
+        self,
+        path: str | FunctionReference | QueryCall[Any],
+        args: Mapping[str, Any] | None = None,
+        value: object = None,
     ) -> None:
         """Let the subscriptions to a query show a value until the mutation has settled.
 
         Raises:
             CodecError: the value or the arguments are no Convex values.
         """
-        self._open().set(canonical_path(path), encode_arguments(args), encode(value))
+        function, arguments, _ = read("query", path, args, None)
+        self._open().set(function, arguments, encode(value))
 
     def _open(self) -> overlay.Overlay:
         if self._layer is None:

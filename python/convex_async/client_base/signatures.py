@@ -7,6 +7,8 @@ from collections.abc import Coroutine, Mapping
 from types import EllipsisType
 from typing import Any, TypeVar, overload
 
+from convex_async.calls import ActionCall, PageCall, QueryCall
+from convex_async.client_base.asked import unpack
 from convex_async.client_base.pagination import Paginator
 from convex_async.client_base.reading import Reading
 from convex_async.function_path import FunctionPath, FunctionReference
@@ -49,6 +51,13 @@ class Calls(ABC):
     @overload
     def query(
         self,
+        path: QueryCall[T],
+        *,
+        timeout: float | EllipsisType | None = ...,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def query(
+        self,
         path: str | FunctionReference,
         args: Mapping[str, Any] | None = None,
         *,
@@ -66,7 +75,7 @@ class Calls(ABC):
     ) -> Coroutine[Any, Any, Any]: ...
     def query(
         self,
-        path: str | FunctionReference,
+        path: str | FunctionReference | QueryCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
@@ -75,7 +84,8 @@ class Calls(ABC):
         """The value of a query: of a live subscription if there is one, else asked for once.
 
         Args:
-            path: `"tasks:list"`, or `api.tasks.list`.
+            path: `"tasks:list"`, or `api.tasks.list`; or a typed call (`convex_async.calls`),
+                which has the arguments and the type.
             args: a mapping of Convex values, read before this returns.
             type: what the value is to be: a msgspec Struct, dataclass, TypedDict, NamedTuple,
                 pydantic model, or a list or union of them.
@@ -87,8 +97,16 @@ class Calls(ABC):
             TransportError, RequestTimeoutError: no answer; over HTTP, also not at a second retry.
             ClientClosedError, AuthError, RemoteProtocolError, CodecError: as they say.
         """
+        path, args, type = unpack("query", path, args, type)
         return self._ask(*self._reading.call(path, args, type), self._limit(timeout))
 
+    @overload
+    def action(
+        self,
+        path: ActionCall[T],
+        *,
+        timeout: float | EllipsisType | None = ...,
+    ) -> Coroutine[Any, Any, T]: ...
     @overload
     def action(
         self,
@@ -109,7 +127,7 @@ class Calls(ABC):
     ) -> Coroutine[Any, Any, Any]: ...
     def action(
         self,
-        path: str | FunctionReference,
+        path: str | FunctionReference | ActionCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
@@ -124,8 +142,17 @@ class Calls(ABC):
                 was under way. It may have run.
         """
         limit = None if timeout is ... else self._limit(timeout)
+        path, args, type = unpack("action", path, args, type)
         return self._act(*self._reading.call(path, args, type), limit)
 
+    @overload
+    def paginate(
+        self,
+        path: PageCall[T],
+        *,
+        page_size: int = 100,
+        cursor: str | None = None,
+    ) -> Paginator[T]: ...
     @overload
     def paginate(
         self,
@@ -148,7 +175,7 @@ class Calls(ABC):
     ) -> Paginator[Any]: ...
     def paginate(
         self,
-        path: str | FunctionReference,
+        path: str | FunctionReference | PageCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         page_size: int = 100,
@@ -167,6 +194,7 @@ class Calls(ABC):
         Raises:
             CodecError, ValueError: as `Paginator` says, when this is called.
         """
+        path, args, type = unpack("page", path, args, type)
         return Paginator(
             lambda path, args, type: self.query(path, args, type=type),
             path,

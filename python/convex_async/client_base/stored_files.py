@@ -9,6 +9,8 @@ from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from convex_async.calls import MutationCall
+from convex_async.client_base.asked import unpack
 from convex_async.client_base.signatures import Calls
 from convex_async.function_path import FunctionReference
 
@@ -36,7 +38,7 @@ class StoredFiles(Calls):
         self,
         source: Source,
         *,
-        url: str | FunctionReference,
+        url: str | FunctionReference | MutationCall[str],
         args: Mapping[str, Any] | None = None,
         content_type: str | None = None,
         progress: Progress | None = None,
@@ -66,8 +68,9 @@ class StoredFiles(Calls):
         if isinstance(url, str) and url.startswith(("/", "?")):
             # Taken for a function's path it would be shown in an error, its token included.
             raise ValueError("an upload URL is a whole one, https://…, as the deployment gave it")
-        if isinstance(url, FunctionReference) or "://" not in url:
-            target: str = await self.mutation(url, args, timeout=timeout, type=str)
+        if isinstance(url, FunctionReference | MutationCall) or "://" not in url:
+            path, given, _ = unpack("mutation", url, args, None)
+            target: str = await self.mutation(path, given, timeout=timeout, type=str)
         elif args is not None:
             raise ValueError("args= are a mutation's: give its path as url=, not an upload URL")
         else:

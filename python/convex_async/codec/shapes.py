@@ -138,6 +138,8 @@ class Shapes:
             return Member(int64, frozenset({"int64"}), frozenset({"float64"}))
         if type in SCALARS:
             return SCALARS[type]
+        if type is msgspec.UnsetType:  # of a field that may be absent: no value is one
+            return Member(_never)
         if type is datetime:
             self.is_native = False
             return Member(moment, NUMBERS, frozenset({"string"}))
@@ -300,6 +302,10 @@ class Shapes:
 
 
 _TYPE = type
+
+
+def _never(value: Any) -> Any:
+    raise Mismatch(f"Expected no value, got `{kind_of(value)}`")
 
 
 def _plain(type: Any) -> Any:

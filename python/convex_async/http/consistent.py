@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from types import EllipsisType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
+from convex_async.calls import PageCall, QueryCall
+from convex_async.client_base.asked import unpack
 from convex_async.client_base.pagination import Paginator
 from convex_async.client_base.reading import Reading
 from convex_async.function_path import FunctionReference
 from convex_async.http.calls import Call, HttpCalls
 from convex_async.protocol.messages import WireTimestamp, parse_timestamp
+
+T = TypeVar("T")
 
 
 class ConsistentQueries:
@@ -54,9 +58,25 @@ class ConsistentQueries:
         """The moment, ns since the epoch by the deployment's clock; None before the first query."""
         return None if self._ts is None else parse_timestamp(self._ts)
 
+    @overload
+    def query(
+        self,
+        path: QueryCall[T],
+        *,
+        timeout: float | EllipsisType | None = ...,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
     def query(
         self,
         path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
+        *,
+        type: Any = None,
+        timeout: float | EllipsisType | None = ...,
+    ) -> Coroutine[Any, Any, Any]: ...
+    def query(
+        self,
+        path: str | FunctionReference | QueryCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
@@ -69,6 +89,15 @@ class ConsistentQueries:
         """
         return self._query(self._make_call("query", path, args, type, timeout))
 
+    @overload
+    def paginate(
+        self,
+        path: PageCall[T],
+        *,
+        page_size: int = 100,
+        cursor: str | None = None,
+    ) -> Paginator[T]: ...
+    @overload
     def paginate(
         self,
         path: str | FunctionReference,
@@ -77,8 +106,18 @@ class ConsistentQueries:
         page_size: int = 100,
         cursor: str | None = None,
         type: Any = None,
+    ) -> Paginator[Any]: ...
+    def paginate(
+        self,
+        path: str | FunctionReference | PageCall[Any],
+        args: Mapping[str, Any] | None = None,
+        *,
+        page_size: int = 100,
+        cursor: str | None = None,
+        type: Any = None,
     ) -> Paginator[Any]:
         """The documents of a paginated query, all pages at this moment."""
+        path, args, type = unpack("page", path, args, type)
         return Paginator(
             lambda path, args, type: self.query(path, args, type=type),
             path,

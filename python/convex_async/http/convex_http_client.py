@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from msgspec import Struct
 
+from convex_async import calls
 from convex_async.auth.tokens import Auth, TokenFetcher
+from convex_async.calls import MutationCall
+from convex_async.client_base.asked import unpack
 from convex_async.client_base.base import ClientBase, Settings
 from convex_async.function_path import FunctionPath, FunctionReference
 from convex_async.http.calls import Call, HttpCalls, Kind
@@ -105,6 +108,14 @@ class ConvexHttpClient(ClientBase):
     @overload
     def mutation(
         self,
+        path: MutationCall[T],
+        *,
+        timeout: float | EllipsisType | None = ...,
+        skip_queue: bool = False,
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def mutation(
+        self,
         path: str | FunctionReference,
         args: Mapping[str, Any] | None = None,
         *,
@@ -124,7 +135,7 @@ class ConvexHttpClient(ClientBase):
     ) -> Coroutine[Any, Any, Any]: ...
     def mutation(
         self,
-        path: str | FunctionReference,
+        path: str | FunctionReference | MutationCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
@@ -195,11 +206,12 @@ class ConvexHttpClient(ClientBase):
     def _call(
         self,
         kind: Kind,
-        path: str | FunctionReference,
+        path: str | FunctionReference | calls.Call[Any],
         args: Mapping[str, Any] | None,
         type: Any,
         timeout: float | EllipsisType | None,
     ) -> Call:
+        path, args, type = unpack(kind, path, args, type)
         return self._made(kind, *self._reading.call(path, args, type), self._limit(timeout))
 
     def _made(

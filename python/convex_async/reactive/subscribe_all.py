@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Hashable, Mapping
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
+from convex_async.calls import QueryCall
 from convex_async.client_base.answers import function_error, value_or_raise
-from convex_async.codec.values import encode_arguments
+from convex_async.client_base.asked import read
 from convex_async.connection.running import Running
 from convex_async.errors import LocalProtocolError
-from convex_async.function_path import FunctionPath, FunctionReference, canonical_path
+from convex_async.function_path import FunctionPath, FunctionReference
 from convex_async.protocol.results import Failed
 from convex_async.reactive.updates import Result
 from convex_async.reactive.watcher import Member, QuerySetWatcher
@@ -20,10 +21,11 @@ K = TypeVar("K", bound=Hashable)
 QuerySpec: TypeAlias = (
     str
     | FunctionReference
+    | QueryCall[Any]
     | tuple[str | FunctionReference, Mapping[str, Any] | None]
     | tuple[str | FunctionReference, Mapping[str, Any] | None, Any]
 )
-"""A path; or a path and arguments; or these and the type of the value."""
+"""A path; or a path and arguments; or these and the type of the value; or a typed call."""
 
 
 def parts_of(spec: QuerySpec) -> tuple[FunctionPath, bytes, Any]:
@@ -33,12 +35,12 @@ def parts_of(spec: QuerySpec) -> tuple[FunctionPath, bytes, Any]:
         CodecError, ValueError, TypeError: it is no query.
     """
     if not isinstance(spec, tuple):
-        return canonical_path(spec), b"{}", None
+        return read("query", spec, None, None)
     if not 1 <= len(spec) <= 3:
         raise TypeError(f"a query is a path, (path, args) or (path, args, type), not {spec!r}")
     given: tuple[Any, ...] = (*spec, None, None)
     path, args, type = given[:3]
-    return canonical_path(path), encode_arguments(args), type
+    return read("query", path, args, type)
 
 
 def state_of(member: Member) -> Any:

@@ -10,7 +10,9 @@ from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
+from convex_async.calls import ActionCall, Call, MutationCall, PageCall, QueryCall
 from convex_async.client.convex_client import ConvexClient
+from convex_async.client_base.asked import unpack
 from convex_async.client_base.pagination import Page, Paginator
 from convex_async.errors import UnsupportedTypeError
 from convex_async.function_path import FunctionReference
@@ -58,6 +60,13 @@ class BlockingCalls(Generic[Client]):
     @overload
     def query(
         self,
+        name: QueryCall[T],
+        *,
+        timeout: float | EllipsisType | None = ...,
+    ) -> T: ...
+    @overload
+    def query(
+        self,
         name: str | FunctionReference,
         args: Mapping[str, Any] | None = None,
         *,
@@ -75,7 +84,7 @@ class BlockingCalls(Generic[Client]):
     ) -> Any: ...
     def query(
         self,
-        name: str | FunctionReference,
+        name: str | FunctionReference | QueryCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
@@ -87,6 +96,13 @@ class BlockingCalls(Generic[Client]):
     @overload
     def action(
         self,
+        name: ActionCall[T],
+        *,
+        timeout: float | EllipsisType | None = ...,
+    ) -> T: ...
+    @overload
+    def action(
+        self,
         name: str | FunctionReference,
         args: Mapping[str, Any] | None = None,
         *,
@@ -104,7 +120,7 @@ class BlockingCalls(Generic[Client]):
     ) -> Any: ...
     def action(
         self,
-        name: str | FunctionReference,
+        name: str | FunctionReference | ActionCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
@@ -113,6 +129,14 @@ class BlockingCalls(Generic[Client]):
         """Run an action and wait for it."""
         return self._thread.run(self._call("action", name, args, type=type, timeout=timeout))
 
+    @overload
+    def paginate(
+        self,
+        name: PageCall[T],
+        *,
+        page_size: int = 100,
+        cursor: str | None = None,
+    ) -> BlockingPaginator[T]: ...
     @overload
     def paginate(
         self,
@@ -135,7 +159,7 @@ class BlockingCalls(Generic[Client]):
     ) -> BlockingPaginator[Any]: ...
     def paginate(
         self,
-        name: str | FunctionReference,
+        name: str | FunctionReference | PageCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         page_size: int = 100,
@@ -143,14 +167,15 @@ class BlockingCalls(Generic[Client]):
         type: Any = None,
     ) -> BlockingPaginator[Any]:
         """The documents of a paginated query; `.pages()` for its pages."""
-        paginator = self._inner.paginate(name, args, page_size=page_size, cursor=cursor, type=type)
+        path, args, type = unpack("page", name, args, type)
+        paginator = self._inner.paginate(path, args, page_size=page_size, cursor=cursor, type=type)
         return BlockingPaginator(self._thread, paginator)
 
     def upload(
         self,
         source: Source | Iterable[bytes],
         *,
-        url: str | FunctionReference,
+        url: str | FunctionReference | MutationCall[str],
         args: Mapping[str, Any] | None = None,
         content_type: str | None = None,
         progress: Progress | None = None,
@@ -242,7 +267,7 @@ class BlockingCalls(Generic[Client]):
         self,
         call: Literal["query", "mutation", "action"] | Callable[..., Any],
         /,
-        name: str | FunctionReference,
+        name: str | FunctionReference | Call[Any],
         args: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Future[Any]:
@@ -268,7 +293,7 @@ class BlockingCalls(Generic[Client]):
     def _call(
         self,
         kind: str,
-        name: str | FunctionReference,
+        name: str | FunctionReference | Call[Any],
         args: Mapping[str, Any] | None,
         **options: Any,
     ) -> Callable[[], Coroutine[Any, Any, Any]]:
@@ -279,6 +304,8 @@ class BlockingCalls(Generic[Client]):
             try:
                 begun: Coroutine[Any, Any, Any] = call(name, args, **options)
             except UnsupportedTypeError:
+                if isinstance(name, Call):
+                    raise
                 begun = call(name, without_foreign_integers(args), **options)
             return begun
 

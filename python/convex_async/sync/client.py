@@ -8,9 +8,11 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from convex_async.auth.credentials import authorization
+from convex_async.calls import MutationCall, QueryCall
 from convex_async.client.convex_client import MAX_MESSAGE_SIZE
 from convex_async.client.convex_client import ConvexClient as AsyncConvexClient
 from convex_async.client.optimistic import OptimisticUpdate
+from convex_async.client_base.asked import unpack
 from convex_async.connection.state import ClientState
 from convex_async.deployment.environment import configured
 from convex_async.function_path import FunctionReference
@@ -124,6 +126,14 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
     @overload
     def mutation(
         self,
+        name: MutationCall[T],
+        *,
+        timeout: float | EllipsisType | None = ...,
+        optimistic: OptimisticUpdate | None = None,
+    ) -> T: ...
+    @overload
+    def mutation(
+        self,
         name: str | FunctionReference,
         args: Mapping[str, Any] | None = None,
         *,
@@ -143,7 +153,7 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
     ) -> Any: ...
     def mutation(
         self,
-        name: str | FunctionReference,
+        name: str | FunctionReference | MutationCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
@@ -162,6 +172,11 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
     @overload
     def subscribe(
         self,
+        name: QueryCall[T],
+    ) -> QuerySubscription[T]: ...
+    @overload
+    def subscribe(
+        self,
         name: str | FunctionReference,
         args: Mapping[str, Any] | None = None,
         *,
@@ -177,20 +192,21 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
     ) -> QuerySubscription[Any]: ...
     def subscribe(
         self,
-        name: str | FunctionReference,
+        name: str | FunctionReference | QueryCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,
     ) -> QuerySubscription[Any]:
         """Keep a query up to date, from this call on: `for value in client.subscribe(...)`."""
-        id, inner = self._thread.call(lambda: self._queries.subscribe(name, args, type))
+        path, args, type = unpack("query", name, args, type)
+        id, inner = self._thread.call(lambda: self._queries.subscribe(path, args, type))
         return QuerySubscription(
             self._thread,
             inner,
             id,
             self._queries.leave,
             client=self._inner,
-            name=str(name),
+            name=str(path),
             args=args,
         )
 
@@ -251,6 +267,14 @@ class ConvexHttpClient(BlockingClient[AsyncConvexHttpClient]):
     @overload
     def mutation(
         self,
+        name: MutationCall[T],
+        *,
+        timeout: float | EllipsisType | None = ...,
+        skip_queue: bool = True,
+    ) -> T: ...
+    @overload
+    def mutation(
+        self,
         name: str | FunctionReference,
         args: Mapping[str, Any] | None = None,
         *,
@@ -270,7 +294,7 @@ class ConvexHttpClient(BlockingClient[AsyncConvexHttpClient]):
     ) -> Any: ...
     def mutation(
         self,
-        name: str | FunctionReference,
+        name: str | FunctionReference | MutationCall[Any],
         args: Mapping[str, Any] | None = None,
         *,
         type: Any = None,

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from convex_async.client.convex_client import ConvexClient
 from convex_async.client.subscription import Subscription
-from convex_async.codec.values import encode_arguments
-from convex_async.function_path import FunctionPath, FunctionReference, canonical_path
+from convex_async.client_base.asked import read
+from convex_async.function_path import FunctionPath, FunctionReference
 from convex_async.reactive.subscribe_all import state_of
 from convex_async.reactive.watcher import QuerySetWatcher
 from convex_async.sync.loop import LoopThread
@@ -27,12 +27,16 @@ class QuerySet:
         self._watchers: weakref.WeakSet[QuerySetWatcher[int]] = weakref.WeakSet()
 
     def subscribe(
-        self, path: str | FunctionReference, args: Mapping[str, Any] | None, type: Any
+        self,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None,
+        type: Any,
     ) -> tuple[int, Subscription[Any]]:
         """A new member of the set, with its id."""
+        function, wire, _ = read("query", path, args, type)
         subscription = self._client.subscribe(path, args, type=type)
         id = next(self._ids)
-        self._members[id] = canonical_path(path), encode_arguments(args)
+        self._members[id] = function, wire
         for watcher in self._watchers:
             watcher.add(id, *self._members[id])
         return id, subscription
