@@ -97,12 +97,12 @@ async def clear(ctx: Any) -> None:
     "admin/reports:make",
     args={"class": v.string(), "data": v.bytes(), "version": v.literal(ConvexInt64(2))},
     returns=v.object(
-        {"": v.bytes(), "a b": v.union(v.literal(1), v.literal(0.5)), "_x": v.int64()}
+        {"data": v.bytes(), "half": v.union(v.literal(1), v.literal(0.5)), "_x": v.int64()}
     ),
 )
 async def make_report(ctx: Any, **args: Any) -> Any:
     assert args["version"] == ConvexInt64(2)
-    return {"": args["data"], "a b": 1.0, "_x": ConvexInt64(7)}
+    return {"data": args["data"], "half": 1.0, "_x": ConvexInt64(7)}
 
 
 @functions.query("loose")

@@ -92,8 +92,7 @@ def test_a_typo_is_an_error_at_run_time_too() -> None:
 
 
 def test_a_union_that_a_style_can_t_decode_is_told() -> None:
-    (odd,) = written(functions, "typeddict").warnings
-    assert "has no field ''" in odd
+    assert written(functions, "typeddict").warnings == []
     for style in ("msgspec", "pydantic"):
         (warning,) = written(functions, style).warnings
         assert "AmbiguousGetResult" in warning

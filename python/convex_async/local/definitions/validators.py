@@ -170,7 +170,8 @@ class Validator:
         return spec
 
 
-_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,1023}", re.ASCII)
+# Also the system's: results are documents. Source: convex-backend crates/sync_types identifier.rs.
+_FIELD_NAME = re.compile(r"(?=_*[A-Za-z0-9])[A-Za-z_][A-Za-z0-9_]{0,1023}", re.ASCII)
 
 _SCALARS: Mapping[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
