@@ -59,6 +59,7 @@ AIOHTTP = {
     "local.server.faulty_wire",
     "local.server.http_api",
     "local.server.http_bodies",
+    "local.server.incoming",
     "local.server.site",
     "local.server.storage_routes",
     "local.server.sync_socket",

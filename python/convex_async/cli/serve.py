@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shlex
 import signal
+import socket
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import click
 
 from convex_async.local import Functions, LoadError, LocalDeployment
+from convex_async.local.server.origins import is_loopback
 
 
 @click.command()
@@ -20,6 +22,13 @@ from convex_async.local import Functions, LoadError, LocalDeployment
 @click.option("--path", type=click.Path(path_type=Path), help="Keep the data in this SQLite file.")
 @click.option("--port", default=3210, show_default=True, help="The port; 0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address.")
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="Answer to this name too, beside localhost and addresses.",
+)
 @click.option("--reload", is_flag=True, help="Start again when Python files here change.")
 @click.option("--redact", is_flag=True, help="Hide errors and logs, as production does.")
 @click.option(
@@ -32,6 +41,7 @@ def command(
     path: Path | None,
     port: int,
     host: str,
+    allow_hosts: tuple[str, ...],
     reload: bool,
     redact: bool,
     env_file: Path | None,
@@ -52,13 +62,20 @@ def command(
             port=port,
             redact=redact,
             record_calls=False,
+            allow_hosts=allow_hosts,
         )
     else:
         deployment = LocalDeployment(
-            _load(functions), path, host=host, port=port, redact=redact, record_calls=False
+            _load(functions),
+            path,
+            host=host,
+            port=port,
+            redact=redact,
+            record_calls=False,
+            allow_hosts=allow_hosts,
         )
     try:
-        asyncio.run(_serve(deployment))
+        asyncio.run(_serve(deployment, host))
     except LoadError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -106,7 +123,24 @@ def _load(name: str) -> Functions:
     return found
 
 
-async def _serve(deployment: LocalDeployment) -> None:
+def _tell_who_can_call(host: str, port: int) -> None:
+    """Warn that this is no server for others, and name the URLs by which they reach it."""
+    names = [host]
+    if host in ("0.0.0.0", "::", ""):
+        with contextlib.suppress(OSError):  # the machine's name may lead nowhere
+            found = socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET)
+            names = sorted({str(address[0]) for *_, address in found})
+        names = [name for name in names if not is_loopback(name) and name != host]
+    for name in names:
+        click.echo(f"From other machines: http://{name}:{port}")
+    click.echo(
+        "Warning: whoever reaches this machine can call its public functions. "
+        "This is a server for development.",
+        err=True,
+    )
+
+
+async def _serve(deployment: LocalDeployment, host: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -115,6 +149,8 @@ async def _serve(deployment: LocalDeployment) -> None:
     async with deployment:
         functions = deployment.functions
         click.echo(f"Serving {len(functions)} functions at {deployment.url}")
+        if not is_loopback(host):
+            _tell_who_can_call(host, int(deployment.url.rpartition(":")[2]))
         if deployment.has_routes:
             click.echo(f"HTTP actions: {deployment.site_url}")
         click.echo(f"Admin key: {deployment.admin_key}")

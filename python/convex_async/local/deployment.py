@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +27,8 @@ from convex_async.local.jobs.jobs import Jobs
 from convex_async.local.server.app import make_app, make_site
 from convex_async.local.server.draining import OpenRequests
 from convex_async.local.server.faults import Faults
+from convex_async.local.server.incoming import IDLE_TIMEOUT
+from convex_async.local.server.origins import Origins
 from convex_async.local.transactions.outcome import Failure
 from convex_async.local.typescript.environment import Environment
 from convex_async.local.typescript.runtime import TypeScriptFunctions
@@ -36,6 +38,8 @@ from convex_async.transport.receive_buffers import keep_receive_buffers
 NOT_RUNNING = "the deployment is not running: use `async with LocalDeployment(…)`"
 # Seconds that open connections have to end when the deployment closes.
 SHUTDOWN_TIMEOUT = 0.5
+# Seconds for which the rest of a refused body is still read, so that its sender sees the answer.
+LINGERING = 10.0
 # Seconds that what is under way has to be finished when the deployment is drained.
 DRAIN_TIMEOUT = 10.0
 
@@ -57,6 +61,9 @@ class LocalDeployment:
         issuers: other issuers of JWTs to trust, by `iss`: a JWKS document, with the `applicationID`
             that its tokens are to be for, as in Convex's `auth.config`, or without one if they may
             be for anybody; or that ID alone, and the keys are found by OpenID Connect.
+        allow_hosts: names by which it may be asked while it listens on the loopback interface,
+            beside `localhost` and addresses; without it, a web page whose name leads here (DNS
+            rebinding) could read its answers.
 
     Attributes:
         faults: switches that make it misbehave.
@@ -76,6 +83,7 @@ class LocalDeployment:
         name: str = "local",
         record_calls: bool = True,
         issuers: Mapping[str, Mapping[str, Any] | str] | None = None,
+        allow_hosts: Iterable[str] = (),
     ) -> None:
         self.faults = Faults()
         self.calls: list[FunctionCall] = []
@@ -83,6 +91,7 @@ class LocalDeployment:
         self._functions = functions
         self._path = None if path is None else Path(path)
         self._host = host
+        self._origins = Origins(host, allow_hosts)
         self._port = port
         self._redact = redact
         self._tokens = Tokens(name, issuers or {})
@@ -133,14 +142,20 @@ class LocalDeployment:
         """The deployment URL, such as `http://127.0.0.1:3210`."""
         if self._runner is None:
             raise RuntimeError(NOT_RUNNING)
-        return f"http://{self._host}:{self._port}"
+        return f"http://{self._shown_host}:{self._port}"
 
     @property
     def site_url(self) -> str:
         """The origin of the HTTP actions, which has a port of its own."""
         if self._runner is None:
             raise RuntimeError(NOT_RUNNING)
-        return f"http://{self._host}:{self._site_port}"
+        return f"http://{self._shown_host}:{self._site_port}"
+
+    @property
+    def _shown_host(self) -> str:
+        """The host in URLs; this machine's loopback address for what listens on all."""
+        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
+        return f"[{host}]" if ":" in host else host
 
     @property
     def functions(self) -> list[Declaration]:
@@ -266,10 +281,10 @@ class LocalDeployment:
             stack.push_async_callback(jobs.close)
             await jobs.start()
             self._requests = OpenRequests()
-            site_app = make_site(engine, self._tokens, self._requests)
+            site_app = make_site(engine, self._tokens, self._requests, self._origins)
             self._site_runner = await self._listen(stack, site_app, 0)
             self._site_port = self._site_runner.addresses[0][1]
-            app = make_app(engine, self._tokens, self.faults, self._requests)
+            app = make_app(engine, self._tokens, self.faults, self._requests, self._origins)
             self._runner = await self._listen(stack, app, self._port)
             self._port = self._runner.addresses[0][1]
             self._engine, self._jobs = engine, jobs
@@ -283,7 +298,14 @@ class LocalDeployment:
     async def _listen(
         self, stack: AsyncExitStack, app: web.Application, port: int
     ) -> web.AppRunner:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_TIMEOUT,
+            keepalive_timeout=IDLE_TIMEOUT,
+            lingering_time=LINGERING,
+            auto_decompress=False,  # files are kept as they were sent
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, self._host, port).start()

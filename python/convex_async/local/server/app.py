@@ -14,8 +14,10 @@ from convex_async.local.problems import DeploymentProblem
 from convex_async.local.server.client_version import accepts_deflate, client_version
 from convex_async.local.server.draining import OpenRequests
 from convex_async.local.server.faults import Faults
-from convex_async.local.server.http_api import MAX_BODY, HttpApi
-from convex_async.local.server.http_bodies import CLIENT_VERSION, json_response
+from convex_async.local.server.http_api import HttpApi
+from convex_async.local.server.http_bodies import CLIENT_VERSION, MAX_BODY, json_response
+from convex_async.local.server.incoming import whole
+from convex_async.local.server.origins import FOREIGN, Origins
 from convex_async.local.server.site import MAX_REQUEST, Site
 from convex_async.local.server.storage_routes import add_storage_routes
 from convex_async.local.server.sync_socket import MAX_MESSAGE_SIZE, SyncSocket
@@ -30,11 +32,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(
-    engine: Engine, tokens: Tokens, faults: Faults, requests: OpenRequests
+    engine: Engine, tokens: Tokens, faults: Faults, requests: OpenRequests, origins: Origins
 ) -> web.Application:
     """The routes of the cloud origin."""
     app = web.Application(
-        client_max_size=MAX_BODY, middlewares=[_cors, _problems, _counted(requests), _versions]
+        client_max_size=MAX_BODY,
+        middlewares=[_problems, _guarded(origins), _cors, _counted(requests), _versions],
     )
     app.on_response_prepare.append(_add_headers)
     HttpApi(engine, tokens).add_to(app)
@@ -52,7 +55,10 @@ def make_app(
         )
         await socket.prepare(request)
         chunks = request[CLIENT_VERSION].takes_chunks
-        await SyncSocket(engine, tokens, faults, socket, request, chunks=chunks).run()
+        foreign = origins.is_foreign(request.headers.get("Origin"))
+        await SyncSocket(
+            engine, tokens, faults, socket, request, chunks=chunks, takes_admin=not foreign
+        ).run()
         return socket
 
     async def openid(_request: web.Request) -> web.Response:
@@ -63,7 +69,7 @@ def make_app(
         return json_response(tokens.jwks())
 
     async def echo(request: web.Request) -> web.Response:
-        return web.Response(body=await request.clone(client_max_size=MAX_ECHO).read())
+        return web.Response(body=await whole(request, MAX_ECHO))
 
     app.router.add_get("/api/sync", sync)
     app.router.add_get("/api/{client_version}/sync", sync)
@@ -77,9 +83,14 @@ def make_app(
     return app
 
 
-def make_site(engine: Engine, tokens: Tokens, requests: OpenRequests) -> web.Application:
+def make_site(
+    engine: Engine, tokens: Tokens, requests: OpenRequests, origins: Origins
+) -> web.Application:
     """The routes of the site origin: HTTP actions alone."""
-    app = web.Application(client_max_size=MAX_REQUEST, middlewares=[_problems, _counted(requests)])
+    app = web.Application(
+        client_max_size=MAX_REQUEST,
+        middlewares=[_problems, _guarded(origins), _counted(requests)],
+    )
     app.router.add_route("*", "/{path:.*}", Site(engine, tokens).answer)
     return app
 
@@ -99,6 +110,28 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return _problem_response(problem)
     except ConvexClientError as error:
         return _problem_response(DeploymentProblem("BadRequest", "BadRequest", str(error)))
+
+
+def _guarded(origins: Origins) -> Middleware:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not origins.answers_to(request.headers.get("Host")):
+            raise DeploymentProblem(
+                "Forbidden",
+                "HostNotAllowed",
+                "This deployment does not go by that name: use localhost, or allow the name "
+                "(serve --allow-host NAME, LocalDeployment(allow_hosts=[NAME])).",
+            )
+        if origins.is_foreign(request.headers.get("Origin")) and _has_admin_key(request):
+            raise DeploymentProblem("Forbidden", "ForeignOrigin", FOREIGN)
+        return await handler(request)
+
+    return guard
+
+
+def _has_admin_key(request: web.Request) -> bool:
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    return scheme.lower() == "convex" or "adminKey" in request.query
 
 
 def _counted(requests: OpenRequests) -> Middleware:
@@ -148,6 +181,8 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
     if deprecation is not None:
         response.headers["x-convex-deprecation-state"] = deprecation.state
         response.headers["x-convex-deprecation-message"] = deprecation.message
+    if request.path.startswith("/api/"):
+        response.headers.add("Vary", "Origin")
     if _is_cross_origin_call(request):
         # Every origin may call, with credentials, as the real server allows.
         response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]

@@ -36,8 +36,6 @@ T = TypeVar("T")
 
 # Seconds for which a timestamp of `query_ts` can be queried (convex-backend: 30 s are promised).
 SNAPSHOT_LEASE = 30.0
-# Bytes of a request (convex-backend: MAX_BACKEND_PUBLIC_API_REQUEST_SIZE).
-MAX_BODY = 16 * 2**20 + 2000
 API_SPEC = "_system/cli/modules:apiSpec"
 
 

@@ -11,9 +11,13 @@ from aiohttp import web
 from convex_async.codec.values import to_plain_json
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
 from convex_async.local.server.client_version import ClientVersion
+from convex_async.local.server.incoming import unpacked
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
 
 T = TypeVar("T")
+
+# Bytes of a request (convex-backend: MAX_BACKEND_PUBLIC_API_REQUEST_SIZE).
+MAX_BODY = 16 * 2**20 + 2000
 
 FinishedRun = QueryRun | MutationRun | ActionRun
 
@@ -126,7 +130,7 @@ async def read_body(request: web.Request, type: type[T]) -> T:
             "Expected request with `Content-Type: application/json`",
         )
     try:
-        return msgspec.json.decode(await request.read(), type=type)
+        return msgspec.json.decode(await unpacked(request, MAX_BODY), type=type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DeploymentProblem("BadRequest", "BadJsonBody", str(error)) from None
     except web.HTTPRequestEntityTooLarge:

@@ -14,6 +14,7 @@ from convex_async.local.auth.tokens import TokenRefused, Tokens
 from convex_async.local.definitions.http_actions import Request
 from convex_async.local.engine.engine import Engine
 from convex_async.local.server.http_bodies import json_response
+from convex_async.local.server.incoming import whole
 from convex_async.local.transactions.outcome import Failure
 
 # Bytes of a request to an HTTP action (docs.convex.dev/functions/http-actions: 20 MB).
@@ -44,7 +45,7 @@ class Site:
             path,
             dict(request.query),
             {name.lower(): value for name, value in request.headers.items()},
-            await request.read() if has_body else b"",
+            await whole(request, MAX_REQUEST) if has_body else b"",
             str(request.url),
         )
         answer = await self._engine.http_action(*found, asked, await self._identity(request))

@@ -9,6 +9,7 @@ from aiohttp import web
 from convex_async.local.engine.engine import Engine
 from convex_async.local.problems import DeploymentProblem
 from convex_async.local.server.http_bodies import json_response
+from convex_async.local.server.incoming import pieces
 from convex_async.local.store.documents import STORAGE
 from convex_async.local.store.files import Files
 
@@ -20,9 +21,7 @@ def add_storage_routes(router: web.UrlDispatcher, engine: Engine, files: Files) 
 
     async def upload(request: web.Request) -> web.Response:
         files.check_token(request.query.get("token", ""))
-        about = await files.write(
-            request.content.iter_chunked(CHUNK), request.headers.get("Digest")
-        )
+        about = await files.write(pieces(request), request.headers.get("Digest"))
         about["contentType"] = request.headers.get("Content-Type")
         storage_id = await engine.transact(lambda t: t.insert_system(STORAGE, about))
         return json_response({"storageId": storage_id})

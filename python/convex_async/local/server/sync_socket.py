@@ -42,6 +42,7 @@ class SyncSocket:
 
     Args:
         chunks: whether the client can put together a transition that comes in parts.
+        takes_admin: whether an admin key counts here.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class SyncSocket:
         request: web.Request,
         *,
         chunks: bool,
+        takes_admin: bool,
     ) -> None:
         self._engine = engine
         self._faults = faults
@@ -63,7 +65,15 @@ class SyncSocket:
         self._wire = FaultyWire(
             faults, chunks=chunks, schedule_transition=self._protocol.schedule_transition
         )
-        self._work = SyncWork(engine, tokens, faults, self._protocol, self._proceed, self.abort)
+        self._work = SyncWork(
+            engine,
+            tokens,
+            faults,
+            self._protocol,
+            self._proceed,
+            self.abort,
+            takes_admin=takes_admin,
+        )
         self._wake_up = asyncio.Event()
         self._thawed = asyncio.Event()
         self._thawed.set()

@@ -15,6 +15,7 @@ from convex_async.local.engine.engine import Engine
 from convex_async.local.engine.runner import read_args
 from convex_async.local.problems import DeploymentProblem, FunctionProblem, internal_problem
 from convex_async.local.server.faults import Faults
+from convex_async.local.server.origins import FOREIGN
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
 from convex_async.local.transactions.watches import Watch
 from convex_async.protocol.results import Failed, FunctionResult, Succeeded
@@ -40,6 +41,7 @@ class SyncWork:
     Args:
         proceed: called when the protocol may have something to send or to be done.
         abort: cuts the connection.
+        takes_admin: whether an admin key counts here.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class SyncWork:
         protocol: ServerProtocol[Caller],
         proceed: Callable[[], None],
         abort: Callable[[], None],
+        *,
+        takes_admin: bool,
     ) -> None:
         self._engine = engine
         self._tokens = tokens
@@ -57,6 +61,7 @@ class SyncWork:
         self._protocol = protocol
         self._proceed = proceed
         self._abort = abort
+        self._takes_admin = takes_admin
         self._watches: dict[int, Watch] = {}
 
     def close(self) -> None:
@@ -106,6 +111,8 @@ class SyncWork:
                 raise TokenRefused("Unauthenticated", "refused by a fault switch")
             if message.token_type == "User":
                 identity, expires_at = await self._tokens.user(message.value or "")
+            elif message.token_type == "Admin" and not self._takes_admin:
+                raise TokenRefused("ForeignOrigin", FOREIGN)
             elif message.token_type == "Admin":
                 acting_as = bytes(message.impersonating) or bytes(message.acting_as)
                 identity = self._tokens.admin(message.value or "", acting_as)
