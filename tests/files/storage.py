@@ -51,7 +51,9 @@ class Storage:
         await self.silent.wait()
         if "Range" in request.headers:
             piece = data[request.http_range]
-            return web.Response(status=206 if piece else 416, body=piece)
+            start = request.http_range.start or 0
+            told = {"Content-Range": f"bytes {start}-{start + len(piece) - 1}/{len(data)}"}
+            return web.Response(status=206 if piece else 416, body=piece, headers=told)
         digest = b64encode(hashlib.sha256(data).digest()).decode()
         response = web.StreamResponse(headers={"Digest": f"sha-256={digest}"})
         response.content_length = len(data)

@@ -10,6 +10,9 @@ import msgspec
 
 from convex_async.protocol.client.identity import Credential
 
+# Characters of a token or key. Proxies take 8 to 16 kB of a header, and quote what they refuse.
+MAX_SECRET = 16_000
+
 
 def user_credential(token: str) -> Credential:
     """The credential of a user's JWT.
@@ -51,6 +54,10 @@ def _check_secret(secret: object, what: str) -> None:
         raise TypeError(f"{what} is a string, not {type(secret).__name__}")
     if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
         raise ValueError(f"{what} is a non-empty ASCII string without blanks")
+    if len(secret) > MAX_SECRET:
+        raise ValueError(
+            f"{what} of {len(secret)} characters is too long for a header: at most {MAX_SECRET}"
+        )
 
 
 def user_of(credential: Credential) -> str:

@@ -13,6 +13,7 @@ from convex_async.protocol.results import (
     Lost,
     Succeeded,
 )
+from convex_async.shown import escaped
 
 
 def value_or_raise(path: FunctionPath, answer: Answer, type: Any) -> Any:
@@ -46,13 +47,13 @@ def function_error(path: FunctionPath, failure: Failed) -> FunctionError:
     """The error that a failure stands for; a ConvexError if the application threw data."""
     if failure.data is None:
         return FunctionError(
-            failure.message,
+            escaped(failure.message),
             path=path,
             log_lines=failure.log_lines,
             request_id=failure.request_id,
         )
     return ConvexError(
-        failure.message,
+        escaped(failure.message),
         decode(failure.data, root="data"),
         path=path,
         log_lines=failure.log_lines,

@@ -140,4 +140,4 @@ def _read_dotenv(path: Path) -> Mapping[str, str | None]:
             f"reading {path} needs python-dotenv: pip install 'convex-async[dotenv]', "
             "or set CONVEX_URL in the environment"
         ) from error
-    return dotenv_values(path)
+    return dotenv_values(path, interpolate=False)

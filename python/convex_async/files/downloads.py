@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
+import re
+import secrets
+import stat
 from base64 import b64encode
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import aiohttp
 
 from convex_async.errors import RequestTimeoutError, StorageError
 from convex_async.files.sources import CHUNK, Patience, Progress, WritableFile, no_limit
-from convex_async.transport.http import Attempt, HttpAnswer, mapped_errors, refusal_text
+from convex_async.transport.http import Attempt, HttpAnswer, mapped_errors, read_whole, refusal_text
 
 
 async def download(
@@ -38,10 +42,9 @@ async def download(
                 await asyncio.to_thread(to.write, chunk)
             return to
         path = Path(to)
-        # Beside the target, so that putting it there is one step.
-        partial = path.with_name(f".{path.name}.part")
+        partial, file = await asyncio.to_thread(_partial, path)
         try:
-            with await asyncio.to_thread(open, partial, "wb") as file:
+            with file:
                 async for chunk in chunks:
                     await asyncio.to_thread(file.write, chunk)
             await asyncio.to_thread(os.replace, partial, path)
@@ -49,6 +52,24 @@ async def download(
             await asyncio.shield(asyncio.to_thread(partial.unlink, missing_ok=True))
             raise
         return path
+
+
+def _partial(path: Path) -> tuple[Path, IO[bytes]]:
+    """A file of this download's own, open, beside the target: putting it there is one step.
+
+    It has the target's mode if that is there, else that of any new file.
+    """
+    partial = path.with_name(f".{secrets.token_hex(8)}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(partial, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            partial.chmod(stat.S_IMODE(path.stat().st_mode))
+        return partial, os.fdopen(descriptor, "wb")
+    except BaseException:
+        os.close(descriptor)
+        partial.unlink()
+        raise
 
 
 async def download_chunks(
@@ -67,15 +88,20 @@ async def download_chunks(
     ranged = start > 0 or end is not None
     if ranged:
         headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+    asked = (start, end) if ranged else None
     attempt, patience = Attempt(), Patience(timeout)
     try:
         async with patience.limit:
             with mapped_errors("download", attempt):
                 async with session.get(
-                    url, headers=headers, timeout=no_limit(), read_bufsize=CHUNK
+                    url,
+                    headers=headers,
+                    timeout=no_limit(),
+                    read_bufsize=CHUNK,
+                    auto_decompress=False,  # the file is what was stored
                 ) as response:
                     attempt.sent = True
-                    await _check(response, ranged)
+                    await _check(response, asked)
                     async for chunk in _received(response, progress):
                         patience.pause()
                         yield chunk
@@ -90,18 +116,52 @@ async def download_chunks(
         raise StorageError(f"{error}; the file did not come whole") from error
 
 
-async def _check(response: aiohttp.ClientResponse, ranged: bool) -> None:
-    if response.status == (206 if ranged else 200):
+async def _check(response: aiohttp.ClientResponse, asked: tuple[int, int | None] | None) -> None:
+    """Raise `StorageError` unless what comes is what was asked for.
+
+    Args:
+        asked: the range, its end exclusive; None for the whole file.
+    """
+    if response.status == (200 if asked is None else 206):
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise StorageError("download: the server sends the file packed, unasked")
+        if asked is not None:
+            _check_range(response.headers.get("Content-Range", ""), *asked)
         return
     if response.status == 200:
         raise StorageError("download: the server sends the whole file only", status=200)
-    answer = HttpAnswer(response.status, response.headers, await response.read())
+    answer = HttpAnswer(response.status, response.headers, await read_whole(response, "download"))
     code, message = refusal_text(answer)
     raise StorageError(
         f"download: HTTP status {answer.status}: {code or 'no code'}: {message}",
         status=answer.status,
         code=code,
     )
+
+
+def _check_range(said: str, start: int, end: int | None) -> None:
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", said.strip())
+    if found is not None and int(found[1]) == start:
+        last, total = int(found[2]), None if found[3] == "*" else int(found[3])
+        wanted = [end - 1] if end is not None else []
+        wanted += [total - 1] if total is not None and (end is None or end > total) else []
+        if not wanted or last in wanted:
+            return
+    raise StorageError(f"download: bytes from {start} were asked for, {said!r} came", status=206)
+
+
+def _sha256_of(headers: Mapping[str, str]) -> str | None:
+    """The SHA-256 that the server tells, in base64; None if it tells none.
+
+    As `Digest` (RFC 3230) or `Repr-Digest` and `Content-Digest` (RFC 9530), whichever algorithms
+    stand beside it.
+    """
+    for name in ("Digest", "Repr-Digest", "Content-Digest"):
+        for part in headers.get(name, "").split(","):
+            algorithm, _, value = part.strip().partition("=")
+            if algorithm.lower() == "sha-256":
+                return value.strip().strip(":")
+    return None
 
 
 async def _received(
@@ -116,7 +176,7 @@ async def _received(
         yield chunk
     if received == 0 and progress is not None:
         progress(0, total)
-    said = response.headers.get("Digest", "")
-    computed = "sha-256=" + b64encode(sha256.digest()).decode()
-    if response.status == 200 and said.startswith("sha-256=") and said != computed:
+    said = _sha256_of(response.headers)
+    computed = b64encode(sha256.digest()).decode()
+    if response.status == 200 and said is not None and said != computed:
         raise StorageError("download: the file is damaged: its SHA-256 is not the one told")

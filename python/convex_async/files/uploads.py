@@ -16,7 +16,7 @@ import msgspec
 
 from convex_async.errors import RemoteProtocolError, RequestTimeoutError, StorageError
 from convex_async.files.sources import CHUNK, Patience, Progress, ReadableFile, Source, no_limit
-from convex_async.transport.http import Attempt, HttpAnswer, mapped_errors, refusal_text
+from convex_async.transport.http import Attempt, HttpAnswer, mapped_errors, read_whole, refusal_text
 
 
 class _Stored(msgspec.Struct, rename="camel"):
@@ -112,7 +112,9 @@ async def _upload(
                 async with session.post(
                     url, data=body, headers=headers, timeout=no_limit(), allow_redirects=False
                 ) as response:
-                    answer = HttpAnswer(response.status, response.headers, await response.read())
+                    answer = HttpAnswer(
+                        response.status, response.headers, await read_whole(response, "upload")
+                    )
     except TimeoutError:
         if not patience.limit.expired():
             raise

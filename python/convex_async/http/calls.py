@@ -9,6 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from convex_async.auth.credentials import authorization
 from convex_async.client_base.answers import value_or_raise
@@ -19,6 +20,8 @@ from convex_async.http.connection import HttpConnection
 from convex_async.http.identity import HttpIdentity
 from convex_async.protocol.client.identity import ANONYMOUS
 from convex_async.protocol.messages import WireTimestamp
+from convex_async.protocol.results import Failed
+from convex_async.shown import without_secrets
 from convex_async.telemetry.function_logs import log_function_lines
 from convex_async.version import CLIENT_HEADER
 
@@ -185,6 +188,8 @@ def _value(call: Call, answer: HttpAnswer) -> Any:
     if answer.status not in FUNCTION_STATUSES:
         raise refusal(answer, f"{call.path} (request {call.request_id})")
     ended = function_answer(answer.body, call.path, call.request_id)
+    if isinstance(ended, Failed):
+        ended = replace(ended, message=without_secrets(ended.message, answer.secrets))
     if call.debug:
         log_function_lines(call.path, ended.log_lines)
     call.identity.accepted()

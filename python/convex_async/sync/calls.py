@@ -256,9 +256,11 @@ class BlockingCalls(Generic[Client]):
         """Call an HTTP action and read its whole answer; `kwargs` as aiohttp takes them."""
         what = f"{method} {path.partition('?')[0]}"
 
+        from convex_async.transport.http import read_whole  # imports aiohttp
+
         async def ask() -> SiteResponse:
             async with self._inner.http_action(method, path, **kwargs) as response:
-                content = await response.read()
+                content = await read_whole(response, what)
                 return SiteResponse(response.status, response.headers, content, what)
 
         return self._thread.run(ask)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from convex_async.shown import escaped
+
 logger = logging.getLogger("convex_async.functions")
 
 
@@ -18,4 +20,4 @@ def show_function_logs() -> None:
 def log_function_lines(path: str, lines: Sequence[str]) -> None:
     """Log the lines of one run, such as `[LOG] 'hello'`, with the function's path."""
     for line in lines:
-        logger.info("[%s] %s", path, line)
+        logger.info("[%s] %s", path, escaped(line))

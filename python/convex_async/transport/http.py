@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 import msgspec
 
 from convex_async.errors import (
     Outcome,
+    RemoteProtocolError,
     TransportError,
 )
+from convex_async.shown import escaped, without_secrets
 
 # Seconds for one TCP and TLS handshake; a whole call has its own limit.
 CONNECT_TIMEOUT = 30.0
+# Bytes of a whole answer, unpacked: as many as a frame of the socket may have.
+MAX_ANSWER = 64 * 2**20
 # Characters of a refusal's text that are shown: a proxy may answer with a page.
 SHOWN = 500
 
@@ -41,11 +45,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A whole answer."""
+    """A whole answer.
+
+    Attributes:
+        secrets: what the request told the server, and its answer may hold.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 class _Refusal(msgspec.Struct):
@@ -67,7 +76,8 @@ async def post(
     Raises:
         TransportError: no answer came, with its outcome.
     """
-    with mapped_errors(url, attempt):
+    secrets = (headers.get("Authorization", "").partition(" ")[2],)
+    with mapped_errors(url, attempt, secrets):
         async with session.post(
             url,
             data=attempt.body(data),
@@ -79,15 +89,36 @@ async def post(
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             allow_redirects=False,
         ) as response:
-            return HttpAnswer(response.status, response.headers, await response.read())
+            body = await read_whole(response, url)
+            return HttpAnswer(response.status, response.headers, body, secrets)
+
+
+async def read_whole(response: aiohttp.ClientResponse, where: str) -> bytes:
+    """The body, unpacked.
+
+    Raises:
+        RemoteProtocolError: it is larger than any answer may be.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > MAX_ANSWER:
+            response.close()
+            raise RemoteProtocolError(f"{where}: the answer is larger than {MAX_ANSWER} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 @contextmanager
-def mapped_errors(where: str, attempt: Attempt) -> Generator[None, None, None]:
+def mapped_errors(
+    where: str, attempt: Attempt, secrets: Sequence[str] = ()
+) -> Generator[None, None, None]:
     """Turn what aiohttp raises into a TransportError that tells the outcome.
 
     Args:
         where: what was not reached, for the message; nothing secret.
+        secrets: what is cut out of aiohttp's texts, which may quote the server's.
     """
     try:
         yield
@@ -98,11 +129,13 @@ def mapped_errors(where: str, attempt: Attempt) -> Generator[None, None, None]:
     except aiohttp.TooManyRedirects:
         raise TransportError(f"{where}: too many redirects") from None
     except (aiohttp.ClientError, OSError) as error:
+        said = _describe(error)
+        told = escaped(without_secrets(said, secrets))
         if attempt.sent:
-            text = f"{where}: the connection was lost before the answer: {_describe(error)}"
+            text = f"{where}: the connection was lost before the answer: {told}"
         else:
-            text = f"{where}: no connection: {_describe(error)}"
-        raise TransportError(text, outcome=attempt.outcome) from error
+            text = f"{where}: no connection: {told}"
+        raise TransportError(text, outcome=attempt.outcome) from error if told == said else None
 
 
 def _describe(error: Exception) -> str:
@@ -114,5 +147,10 @@ def refusal_text(answer: HttpAnswer) -> tuple[str | None, str]:
     try:
         refused = msgspec.json.decode(answer.body, type=_Refusal)
     except msgspec.DecodeError:
-        return None, answer.body.decode(errors="replace")[:SHOWN].strip()
-    return refused.code, refused.message[:SHOWN]
+        return None, _shown(answer.body.decode(errors="replace"), answer)
+    return _shown(refused.code, answer), _shown(refused.message, answer)
+
+
+def _shown(text: str, answer: HttpAnswer) -> str:
+    # A little more than is shown is searched, for a credential that the end would halve.
+    return escaped(without_secrets(text[: 4 * SHOWN], answer.secrets))[:SHOWN].strip()

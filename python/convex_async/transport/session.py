@@ -26,7 +26,8 @@ class SessionHolder:
         if self._made is None or self._made.closed:
             import aiohttp  # 130 ms: not before it is needed
 
-            self._made = aiohttp.ClientSession(auto_decompress=True)
+            # No cookies: one user's would go along with the next user's calls.
+            self._made = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self._made
 
     async def close(self) -> None:
