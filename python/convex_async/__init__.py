@@ -12,13 +12,17 @@ from convex_async.version import __version__
 
 if TYPE_CHECKING:
     from convex_async.calls import ActionCall, MutationCall, PageCall, QueryCall
+    from convex_async.client.bound import BoundClient
     from convex_async.client.convex_client import ConvexClient
+    from convex_async.client.details import Details
     from convex_async.client.optimistic import OptimisticLocalStore
+    from convex_async.client.pool import ClientPool
     from convex_async.client.subscription import Subscription
     from convex_async.client_base.pagination import Page, Paginator
     from convex_async.connection.state import ClientState
     from convex_async.errors import (
         AuthError,
+        BatchError,
         ClientClosedError,
         CodecError,
         ConnectionLostError,
@@ -48,13 +52,17 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "calls": ["ActionCall", "MutationCall", "PageCall", "QueryCall"],
+    "client.bound": ["BoundClient"],
     "client.convex_client": ["ConvexClient"],
+    "client.details": ["Details"],
     "client.optimistic": ["OptimisticLocalStore"],
+    "client.pool": ["ClientPool"],
     "client.subscription": ["Subscription"],
     "client_base.pagination": ["Page", "Paginator"],
     "connection.state": ["ClientState"],
     "errors": [
         "AuthError",
+        "BatchError",
         "ClientClosedError",
         "CodecError",
         "ConnectionLostError",
@@ -87,8 +95,11 @@ _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names
 __all__ = [
     "ActionCall",
     "AuthError",
+    "BatchError",
+    "BoundClient",
     "Change",
     "ClientClosedError",
+    "ClientPool",
     "ClientState",
     "CodecError",
     "ConnectionLostError",
@@ -101,6 +112,7 @@ __all__ = [
     "ConvexMap",
     "ConvexSet",
     "ConvexValue",
+    "Details",
     "FunctionError",
     "FunctionReference",
     "InternalError",

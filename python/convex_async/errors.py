@@ -16,6 +16,7 @@
     ├─ AuthError                         the token was refused after a refresh
     ├─ InternalError                     a bug of this package stopped the client
     ├─ OutboxError                       the file of unanswered mutations can't be used
+    ├─ BatchError                        one of many batches of rows failed
     └─ ClientClosedError                 the client was used after, or during, close()
 
 All pickle, and all have `retryable`: whether the same call can succeed if made again.
@@ -246,6 +247,35 @@ class OutboxError(ConvexClientError):
     """
 
     outcome: Outcome = "not_sent"
+
+
+class BatchError(ConvexClientError):
+    """One batch of `mutation_batches` failed; its cause is the error of the mutation.
+
+    Attributes:
+        rows: those of the batch.
+        index: of its first row, among all.
+        results: of the batches before, which were applied.
+        later: of each batch that was sent before this one had failed: the index of its first row,
+            how many rows, and its result or error.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        rows: Sequence[object] = (),
+        index: int = 0,
+        results: Sequence[object] = (),
+        later: Sequence[tuple[int, int, object]] = (),
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.index = index
+        self.results = results
+        self.later = later
+        self.retryable = retryable
 
 
 class ClientClosedError(ConvexClientError):

@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Any
 
+from convex_async.client.details import Notes, request_id_of
 from convex_async.client_base.answers import value_or_raise
 from convex_async.connection.mailbox import Mailbox
 from convex_async.connection.running import Running
@@ -14,13 +15,18 @@ from convex_async.errors import RequestTimeoutError, once_more
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.requests import RequestKind
-from convex_async.protocol.results import Answer
+from convex_async.protocol.results import Answer, Lost
 
 logger = logging.getLogger("convex_async")
 
 
 async def ask(
-    running: Running, path: FunctionPath, args: bytes, type: Any, timeout: float | None
+    running: Running,
+    path: FunctionPath,
+    args: bytes,
+    type: Any,
+    timeout: float | None,
+    notes: Notes | None = None,
 ) -> Any:
     """The value of a query, as of now: not one from before a disconnect.
 
@@ -43,6 +49,8 @@ async def ask(
     finally:
         running.unsubscribe_now(subscriber)
         _log("query", path, mailbox.result, began)
+    if notes is not None:
+        notes.log_lines, notes.ts = mailbox.result.log_lines, mailbox.ts
     return value_or_raise(path, mailbox.result, type)
 
 
@@ -54,6 +62,7 @@ async def request(
     type: Any,
     timeout: float | None,
     update: OptimisticUpdate | None = None,
+    notes: Notes | None = None,
 ) -> Any:
     """What a mutation or action returned; withdrawn when this is cancelled, or out of time.
 
@@ -61,11 +70,15 @@ async def request(
         args: wire bytes of the arguments object.
         timeout: seconds, or None.
         update: what is expected of a mutation.
+        notes: is filled with what else is known.
     """
     began, answer = time.monotonic(), None
     running.check()
     await running.ready()
     request_id, answered = running.request(kind, path, args, timeout, update)
+    if notes is not None:
+        notes.deployments_id = request_id_of(running.core.session_id, request_id)
+        running.core.note_time(request_id)
     try:
         await running.send()
         answer = await answered
@@ -78,6 +91,10 @@ async def request(
         raise
     finally:
         _log(kind, path, answer, began)
+        if notes is not None:
+            notes.ts = running.core.noted_time(request_id)
+    if notes is not None and not isinstance(answer, Lost):
+        notes.log_lines = answer.log_lines
     return value_or_raise(path, answer, type)
 
 

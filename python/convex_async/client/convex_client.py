@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from convex_async.auth.tokens import Auth, TokenFetcher
 from convex_async.calls import MutationCall, QueryCall
 from convex_async.client.calling import ask, request
+from convex_async.client.details import Notes
 from convex_async.client.live_views import LiveViews
+from convex_async.client.more_calls import MoreCalls
 from convex_async.client.optimistic import OptimisticUpdate, check, over_wire, same_value
 from convex_async.client.subscription import Subscription
 from convex_async.client_base.asked import unpack
@@ -49,7 +51,7 @@ T = TypeVar("T")
 MAX_MESSAGE_SIZE = 64 * 2**20
 
 
-class ConvexClient(LiveViews, ClientBase):
+class ConvexClient(LiveViews, MoreCalls, ClientBase):
     """A client of one deployment, for one event loop.
 
     The constructor does no I/O and needs no running loop; the socket opens at first use and
@@ -379,6 +381,21 @@ class ConvexClient(LiveViews, ClientBase):
         self, path: FunctionPath, args: bytes, type: Any, timeout: float | None
     ) -> Coroutine[Any, Any, Any]:
         return self._request("action", path, args, type, timeout)
+
+    async def _noted(
+        self,
+        kind: str,
+        path: FunctionPath,
+        args: bytes,
+        type: Any,
+        timeout: float | None,
+        notes: Notes | None,
+    ) -> Any:
+        running = self._driver.running()
+        if kind == "query":
+            return await ask(running, path, args, type, timeout, notes)
+        asked: RequestKind = "mutation" if kind == "mutation" else "action"
+        return await request(running, asked, path, args, type, timeout, None, notes)
 
     async def _request(
         self,

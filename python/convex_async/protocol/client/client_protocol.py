@@ -105,6 +105,14 @@ class ClientProtocol(Generic[Mailbox]):
         """The highest timestamp that any message told, ns since the epoch."""
         return self._remote.max_observed_ts
 
+    def note_time(self, request_id: RequestId) -> None:
+        """Somebody wants to know when the mutation is committed; see `noted_time`."""
+        self._requests.times[request_id] = None
+
+    def noted_time(self, request_id: RequestId) -> int | None:
+        """When it was, ns since the epoch, where that is known; it is forgotten then."""
+        return self._requests.times.pop(request_id, None)
+
     @property
     def identity(self) -> ClientIdentity:
         """The identity, for reading its state."""

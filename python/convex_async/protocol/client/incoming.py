@@ -15,7 +15,7 @@ from convex_async.protocol.client.events import (
 )
 from convex_async.protocol.client.query_set import Mailbox, Query
 from convex_async.protocol.client.remote import Update, Version, step_of
-from convex_async.protocol.client.requests import RequestKind
+from convex_async.protocol.client.requests import RequestId, RequestKind
 from convex_async.protocol.client.session import Session
 from convex_async.protocol.messages import (
     ActionResponse,
@@ -106,6 +106,8 @@ class Incoming(Generic[Mailbox]):
         if message.success and isinstance(message, MutationResponse) and message.ts is not None:
             ts = parse_timestamp(message.ts)
             self._remote.observe(ts)
+            if self._requests.times and message.request_id in self._requests.times:
+                self._requests.times[RequestId(message.request_id)] = ts
         if message.log_lines and (request := self._requests.get(message.request_id)):
             self._session.events.append(FunctionLogged(request.path, message.log_lines))
         settled = self._requests.answered(

@@ -87,6 +87,7 @@ class Requests:
     Attributes:
         next_id: the id of the next request that is given none.
         sendable: the highest id that may go out.
+        times: of the requests whose commit times somebody wants, those that are known.
     """
 
     def __init__(self) -> None:
@@ -94,6 +95,7 @@ class Requests:
         self._queued: dict[RequestKind, deque[Request]] = {"mutation": deque(), "action": deque()}
         self._on_wire: dict[RequestKind, int] = {"mutation": 0, "action": 0}
         self._completed: dict[RequestId, int] = {}
+        self.times: dict[RequestId, int | None] = {}
         self.next_id = 0
         self.sendable: float = math.inf
 
