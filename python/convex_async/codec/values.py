@@ -34,6 +34,7 @@ MAX_DEPTH = 64
 # half as long as decoding a small document.
 encode = _codec.encode
 decode = _codec.decode
+measure = _codec.measure
 
 
 def encode_arguments(args: Mapping[str, Any] | None) -> bytes:

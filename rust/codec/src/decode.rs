@@ -260,7 +260,7 @@ impl<'a, 'py> Decoder<'a, '_, 'py> {
     }
 }
 
-fn check_depth(depth: usize, at: usize) -> Result<(), Fail> {
+pub fn check_depth(depth: usize, at: usize) -> Result<(), Fail> {
     if depth > MAX_DEPTH {
         return Err(Fail::wire("nested more than 64 deep", at));
     }

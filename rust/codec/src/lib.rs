@@ -9,6 +9,7 @@ mod encode;
 mod errors;
 mod fields;
 mod layout;
+mod measure;
 mod moved;
 mod number;
 mod objects;
@@ -42,6 +43,8 @@ pub mod _codec {
     use super::encode::encode;
     #[pymodule_export]
     use super::layout::fast_ways;
+    #[pymodule_export]
+    use super::measure::measure;
     #[pymodule_export]
     use super::plain::to_plain_json;
     #[pymodule_export]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from convex_async import ConvexInt64
-from convex_async.codec import encode_arguments
+from convex_async.codec import encode, encode_arguments
 from convex_async.local import Functions, define_table, v
 from convex_async.local.engine.engine import Engine
 from convex_async.local.problems import FunctionProblem
@@ -75,7 +76,16 @@ async def failure(engine: Engine, kind: str, path: str, /, **args: Any) -> str:
     ],
 )
 def test_the_size_of_a_value(value: Any, size: int) -> None:
-    assert limits.size_of(value) == size
+    assert limits.size_of(encode(value)) == size
+
+
+def test_sizes_are_counted_without_holding_the_loop() -> None:
+    """14 MB of small objects took 13 s where each was an object of Python's."""
+    wire = encode([[{"a": 0.0, "b": "x"}] * 8192] * 80)
+    size = 2 + 80 * (2 + 8192 * (2 + 11 + 5))
+    began = time.process_time()
+    assert limits.size_of(wire) == size
+    assert time.process_time() - began < 1
 
 
 async def test_arguments_and_their_parts() -> None:

@@ -92,12 +92,12 @@ class Scheduler:
         name = self._check_function(str(path))
         wire = encode_arguments(args)
         arguments = decode(wire, root="args")
-        check_arguments(name, wire, arguments)
+        check_arguments(name, wire)
         module, _, function = name.rpartition(":")
         job = Job(f"{module}.js:{function}", [arguments], at * 1e3)
 
         def schedule(transaction: Transaction) -> str:
-            transaction.usage.scheduled(size_of(arguments))
+            transaction.usage.scheduled(size_of(wire))
             return transaction.insert_system(SCHEDULED, job.fields())
 
         return await self._write(schedule)

@@ -39,8 +39,7 @@ class Document:
         Raises:
             FunctionProblem: an array or an object in it has too many parts.
         """
-        fields = decode(wire)
-        return cls(table, document_id, wire, fields, size_of(fields))
+        return cls(table, document_id, wire, decode(wire), size_of(wire))
 
     @property
     def public_wire(self) -> bytes:

@@ -6,10 +6,7 @@ crates/database for sizes and texts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from convex_async.codec.values import decode
+from convex_async.codec.values import measure
 from convex_async.local.problems import FunctionProblem
 
 MAX_ARRAY_LENGTH = 8192
@@ -37,39 +34,28 @@ _ADVICE = (
 )
 
 
-def size_of(value: Any) -> int:
-    """The Convex size of a decoded value, in bytes.
+def size_of(wire: bytes) -> int:
+    """The Convex size of a value, in bytes, told from its wire bytes.
 
     Raises:
         FunctionProblem: an array or an object in it has too many parts.
     """
-    match value:
-        case None | bool():
-            return 1
-        case int() | float():
-            return 9
-        case str():
-            return len(value.encode()) + 2
-        case bytes():
-            return len(value) + 2
-        case Mapping():
-            if len(value) > MAX_OBJECT_FIELDS:
-                raise FunctionProblem(
-                    f"Object has too many fields ({len(value)} > maximum number "
-                    f"{MAX_OBJECT_FIELDS})"
-                )
-            return 2 + sum(len(name) + 1 + size_of(part) for name, part in value.items())
-        case _:
-            if len(value) > MAX_ARRAY_LENGTH:
-                raise FunctionProblem(
-                    f"Array length is too long ({len(value)} > maximum length {MAX_ARRAY_LENGTH})"
-                )
-            return 2 + sum(map(size_of, value))
+    size, excess = measure(wire, max_items=MAX_ARRAY_LENGTH, max_fields=MAX_OBJECT_FIELDS)
+    match excess:
+        case ("array", count):
+            raise FunctionProblem(
+                f"Array length is too long ({count} > maximum length {MAX_ARRAY_LENGTH})"
+            )
+        case (_, count):
+            raise FunctionProblem(
+                f"Object has too many fields ({count} > maximum number {MAX_OBJECT_FIELDS})"
+            )
+    return size
 
 
-def check_arguments(path: str, wire: bytes, arguments: Any) -> None:
+def check_arguments(path: str, wire: bytes) -> None:
     """Raise `FunctionProblem` if a call's arguments are too large, or a part of them is."""
-    if len(wire) >= _LEAST_BROKEN and (size := size_of(arguments)) > MAX_ARGUMENTS_SIZE:
+    if len(wire) >= _LEAST_BROKEN and (size := size_of(wire)) > MAX_ARGUMENTS_SIZE:
         raise FunctionProblem(
             f"Arguments for {path} are too large (actual: {_mebibytes(size)}, limit: "
             f"{_mebibytes(MAX_ARGUMENTS_SIZE)})"
@@ -81,7 +67,7 @@ def check_result(path: str, wire: bytes) -> None:
     if len(wire) < _LEAST_BROKEN:
         return
     try:
-        size = size_of(decode(wire))
+        size = size_of(wire)
     except FunctionProblem as problem:
         raise FunctionProblem(f"Function {path} return value invalid: {problem}") from None
     if size > MAX_RESULT_SIZE:
