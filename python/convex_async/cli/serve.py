@@ -58,6 +58,7 @@ def command(
             functions,
             env=env,
             path=path,
+            reload=reload,
             host=host,
             port=port,
             redact=redact,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +31,7 @@ from convex_async.local.server.incoming import IDLE_TIMEOUT
 from convex_async.local.server.origins import Origins
 from convex_async.local.transactions.outcome import Failure
 from convex_async.local.typescript.environment import Environment
+from convex_async.local.typescript.reload import Reloader, check_can_watch
 from convex_async.local.typescript.runtime import TypeScriptFunctions
 from convex_async.protocol.results import split_request_id
 from convex_async.transport.receive_buffers import keep_receive_buffers
@@ -104,6 +105,7 @@ class LocalDeployment:
         self._site_port = 0
         self._stack = AsyncExitStack()
         self._folder: Path | None = None
+        self._reload = False
         self.env = Environment()
 
     @classmethod
@@ -114,6 +116,7 @@ class LocalDeployment:
         functions: Functions | None = None,
         env: Mapping[str, str] | None = None,
         path: str | os.PathLike[str] | None = None,
+        reload: bool = False,
         **options: Any,
     ) -> Self:
         """A deployment of a folder of TypeScript, as `npx convex dev` would deploy it.
@@ -127,10 +130,14 @@ class LocalDeployment:
             functions: Python functions beside them, under other paths.
             env: the environment variables that the functions see; `env` of the deployment.
             path: a SQLite file that keeps its data; None keeps everything in memory.
+            reload: load the folder anew when its files change, beside the version that runs; live
+                queries run again once it is there. What can't be loaded is logged, and changes
+                nothing.
             options: further ones of `LocalDeployment`.
         """
         deployment = cls(functions or Functions(), path, **options)
-        deployment._folder = Path(folder)
+        deployment._folder = Path(folder).absolute()
+        deployment._reload = reload
         deployment.env.update(env or {})
         return deployment
 
@@ -264,8 +271,11 @@ class LocalDeployment:
         keep_receive_buffers()
         async with AsyncExitStack() as stack:
             runtimes: list[Runtime] = [PythonFunctions(self._functions)]
+            loaded: TypeScriptFunctions | None = None
             if self._folder is not None:
-                loaded = await TypeScriptFunctions.load(self._folder, self.env)
+                if self._reload:
+                    check_can_watch()
+                loaded = await TypeScriptFunctions.load(self._folder, self.env.all())
                 stack.push_async_callback(loaded.close)
                 self._tokens.trust(loaded.auth)
                 self.env.on_change = loaded.set_env
@@ -280,6 +290,7 @@ class LocalDeployment:
             jobs = Jobs(engine)
             stack.push_async_callback(jobs.close)
             await jobs.start()
+            engine.on_swap.append(jobs.swapped)
             self._requests = OpenRequests()
             site_app = make_site(engine, self._tokens, self._requests, self._origins)
             self._site_runner = await self._listen(stack, site_app, 0)
@@ -292,8 +303,31 @@ class LocalDeployment:
             engine.files.origin = self.url
             self._tokens.keep(engine.secrets, self.url)
             self.env.set_system({"CONVEX_CLOUD_URL": self.url, "CONVEX_SITE_URL": self.site_url})
+            if loaded is not None and self._folder is not None and self._reload:
+                stack.push_async_callback(self._watch(engine, self._folder, loaded))
             stack.callback(self.faults.drop)
             self._stack = stack.pop_all()
+
+    def _watch(
+        self, engine: Engine, folder: Path, loaded: TypeScriptFunctions
+    ) -> Callable[[], Awaitable[None]]:
+        """Load the folder anew at each change; what ends that."""
+
+        async def swap(old: TypeScriptFunctions, new: TypeScriptFunctions) -> None:
+            await engine.swap(old, new)
+            self._tokens.trust(new.auth)
+            self.env.on_change = new.set_env
+            new.set_env(self.env.all())
+
+        reloader = Reloader(folder, loaded, self.env.all, swap)
+        watching = asyncio.create_task(reloader.run())
+
+        async def end() -> None:
+            watching.cancel()
+            await asyncio.wait([watching])
+            await reloader.close()
+
+        return end
 
     async def _listen(
         self, stack: AsyncExitStack, app: web.Application, port: int

@@ -47,6 +47,13 @@ class CronRunner:
             self._ids = await self._engine.transact(self._declare)
         self._task = asyncio.create_task(self._run())
 
+    async def swapped(self) -> None:
+        """Take over the crons of now: those that stay go on, others begin or end."""
+        await self.close()
+        self._crons = self._engine.runtimes.crons
+        self._turns = {name: asyncio.Lock() for name in self._crons}
+        await self.start()
+
     async def close(self) -> None:
         """Run nothing more. Idempotent."""
         if self._task is not None:

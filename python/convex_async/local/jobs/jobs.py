@@ -50,6 +50,10 @@ class Jobs:
                 self._scheduled.release()
                 self._crons.release()
 
+    async def swapped(self) -> None:
+        """The functions are others now: so may be the crons."""
+        await self._crons.swapped()
+
     async def close(self) -> None:
         """Run nothing more. Idempotent."""
         await self._crons.close()

@@ -83,6 +83,7 @@ class Host:
         self._strikes: Counter[tuple[str, bytes]] = Counter()
         self._failed_starts = 0
         self._is_closed = False
+        self._closing: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._is_active = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -169,9 +170,12 @@ class Host:
             worker.post("env 0 0", msgspec.json.encode(self._env))
 
     async def close(self) -> None:
-        """End all processes. Idempotent."""
-        if self._is_closed:
-            return
+        """End all processes. Idempotent: who is cancelled meanwhile may wait again."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         self._is_closed = True
         if self._watcher is not None:
             self._watcher.cancel()
