@@ -219,7 +219,7 @@ class LocalDeployment:
             message, request_id = split_request_id(result.message)
             if result.data is None:
                 raise FunctionError(message, path=name, request_id=request_id)
-            raise ConvexError(decode(result.data), message, path=name, request_id=request_id)
+            raise ConvexError(message, decode(result.data), path=name, request_id=request_id)
         return decode(result)
 
     # What tests look at

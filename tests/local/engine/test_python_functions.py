@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from convex_async import ConvexError
+from convex_async import ConvexError, ConvexInt64
 from convex_async.codec import encode_arguments
 from convex_async.local import Functions
 from convex_async.local.engine.python_functions import failure_of
 from convex_async.local.problems import FunctionFailed
 from convex_async.local.transactions.outcome import Failure
-from tests.local.calls import running
+from tests.local.calls import act, running
 
 SOURCE = """
 async def inner():
@@ -58,3 +58,36 @@ async def test_a_function_that_cancels_itself_fails_and_its_caller_is_not_cancel
         run = await engine.action("errors:quit", encode_arguments({}), identity=None)
     assert isinstance(run.result, Failure)
     assert "Uncaught CancelledError: enough" in run.result.text
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConvexError("full"), "full"),
+        (ConvexError({"code": "FULL", "n": 1.0}), '{"code":"FULL","n":1}'),
+        (ConvexError([None, 1.5, float("nan"), ConvexInt64(5), b"x"]), '[null,1.5,null,"5n",{}]'),
+        (ConvexError("told", {"code": "FULL"}), "told"),
+    ],
+)
+def test_a_convex_error_is_told_by_the_json_of_its_data(error: ConvexError, text: str) -> None:
+    assert failure_of(error).text == f"Uncaught ConvexError: {text}"
+
+
+async def test_a_failure_within_is_caught_by_its_text_with_its_frames_and_its_data() -> None:
+    functions = Functions()
+
+    @functions.mutation("errors:inner")
+    async def inner(ctx: Any) -> None:
+        raise ConvexError({"code": "FULL"})
+
+    @functions.action("errors:outer")
+    async def outer(ctx: Any) -> Any:
+        try:
+            await ctx.run_mutation("errors:inner")
+        except ConvexError as error:
+            return [error.data, error.message]
+
+    async with running(functions) as engine:
+        data, message = await act(engine, "errors:outer")
+    assert data == {"code": "FULL"}
+    assert message.startswith('Uncaught ConvexError: {"code":"FULL"}\n    at inner (')

@@ -72,7 +72,7 @@ class Context:
             if (cause := failed.__cause__) is not None:
                 raise cause from cause.__cause__  # in Python and of this run: as it was raised
             if failed.data is not None:
-                raise ConvexError(decode(failed.data), failed.text) from None
+                raise ConvexError(failed.text, decode(failed.data)) from None
             raise FunctionProblem(failed.text) from None
 
 

@@ -53,6 +53,6 @@ def read_cursor(text: object) -> Cursor | None:
         return Cursor(None if key is None else bytes.fromhex(key), fingerprint)
     except (ValueError, msgspec.DecodeError):
         raise ConvexError(
-            {"isConvexSystemError": True, "paginationError": "InvalidCursor"},
             "InvalidCursor: this is no cursor of this deployment",
+            {"isConvexSystemError": True, "paginationError": "InvalidCursor"},
         ) from None

@@ -175,8 +175,8 @@ class Query:
         for cursor in (start, end):
             if cursor is not None and cursor.fingerprint != self._fingerprint():
                 raise ConvexError(
-                    {"isConvexSystemError": True, "paginationError": "InvalidCursor"},
                     "InvalidCursor: this cursor is of another query",
+                    {"isConvexSystemError": True, "paginationError": "InvalidCursor"},
                 )
         if start is not None:
             if start.key is None:

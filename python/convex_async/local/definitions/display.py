@@ -59,6 +59,32 @@ def literal(value: Any) -> str:
             return json.dumps(value, ensure_ascii=False)
 
 
+def as_json(data: Any) -> str:
+    """The data of an error as JavaScript writes it: JSON, and an int64 as `5n`.
+
+    Source: convex-js src/values/value.ts, stringifyValueForError.
+    """
+    return json.dumps(_plain(data), ensure_ascii=False, separators=(",", ":"), default=repr)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case ConvexInt64():
+            return f"{int(value)}n"
+        case float() if not math.isfinite(value):
+            return None
+        case float() if value.is_integer() and abs(value) < 1e21:
+            return int(value)
+        case bytes():
+            return {}
+        case Mapping():
+            return {name: _plain(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_plain(part) for part in value]
+        case _:
+            return value
+
+
 def _float(number: float) -> str:
     if math.isnan(number):
         return "NaN"

@@ -14,6 +14,7 @@ from convex_async.errors import CodecError, ConvexClientError, ConvexError
 from convex_async.local.context.context import ActionContext, MutationContext, QueryContext
 from convex_async.local.context.runs import Invocation
 from convex_async.local.definitions.crons import Cron
+from convex_async.local.definitions.display import as_json
 from convex_async.local.definitions.functions import Declaration, FunctionKind, Functions
 from convex_async.local.definitions.http_actions import Request, Response
 from convex_async.local.definitions.schema import Schema
@@ -138,4 +139,6 @@ def describe(error: BaseException) -> str:
         if not Path(frame.filename).is_relative_to(_OURS):
             where += f"\n    at {frame.name} ({frame.filename.rpartition('/')[2]}:{frame.lineno})"
     message = error.args[0] if isinstance(error, ConvexClientError) and error.args else error
+    if isinstance(error, ConvexError) and error.message == repr(error.data):
+        message = as_json(error.data)  # nobody gave it a message of its own
     return f"Uncaught {name}: {message}{where}"
