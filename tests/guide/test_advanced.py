@@ -47,7 +47,7 @@ async def test_cron_jobs() -> None:
     async def cleanup(ctx: Any) -> None:
         await ctx.db.insert("logs", {"text": "cleaned"})
 
-    functions.crons.interval("cleanup", "maintenance:cleanup", seconds=0.1)
+    functions.crons.interval("cleanup", "maintenance:cleanup", seconds=1)
     functions.crons.daily("report", "maintenance:cleanup", hour_utc=9, minute_utc=30)
     functions.crons.cron("weekly", "0 0 * * 0", "maintenance:cleanup")
     async with (

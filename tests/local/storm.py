@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from convex_async.codec import encode_arguments
+from convex_async.function_path import canonical_path
 from convex_async.local import Functions
+from convex_async.local.context.query import Query
+from convex_async.local.definitions.crons import Cron, Interval
 from convex_async.local.jobs.crons import CRONS
 from convex_async.local.store.durable import Durable
 from tests.local.calls import running
@@ -51,7 +54,7 @@ def backend(path: Path) -> Functions:
     @functions.internal_mutation("n:tick")
     async def tick(ctx: Any) -> None:
         # When the run was due tells one run from another.
-        (job,) = await ctx.db.query(CRONS).collect()
+        (job,) = await Query(ctx.db._transaction, ctx.db._pages, CRONS).collect()
         await ctx.db.insert("ticks", {"due": job["scheduledTime"]})
 
     @functions.query("n:all")
@@ -65,7 +68,9 @@ def backend(path: Path) -> Functions:
     async def ticks(ctx: Any) -> Any:
         return [tick["due"] for tick in await ctx.db.query("ticks").collect()]
 
-    functions.crons.interval("tick", "n:tick", seconds=0.002)
+    # Shorter than the whole seconds that users can give.
+    often = Interval(0.002)
+    functions.crons.all["tick"] = Cron("tick", canonical_path("n:tick"), b"{}", often)
     return functions
 
 

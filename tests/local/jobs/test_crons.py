@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from convex_async.codec import encode_arguments
+from convex_async.function_path import canonical_path
 from convex_async.local import Functions
-from convex_async.local.definitions.crons import Interval
+from convex_async.local.definitions.crons import Cron, Interval
 from convex_async.local.engine.engine import Engine
 from convex_async.local.engine.python_functions import PythonFunctions
 from convex_async.local.jobs import retrying
@@ -20,6 +23,14 @@ from convex_async.local.jobs.crons import CRONS
 from convex_async.local.problems import DeploymentProblem
 from convex_async.local.transactions.transaction import Transaction
 from tests.local.calls import mutate, read, running, until
+
+
+def every(
+    functions: Functions, seconds: float, name: str, path: str, args: dict[str, Any] | None = None
+) -> None:
+    """An interval that may be shorter than the whole seconds that users can give."""
+    wire = encode_arguments(args)
+    functions.crons.all[name] = Cron(name, canonical_path(path), wire, Interval(seconds))
 
 
 def backend(seconds: float) -> tuple[Functions, list[int]]:
@@ -35,7 +46,7 @@ def backend(seconds: float) -> tuple[Functions, list[int]]:
     async def counts(ctx: Any) -> Any:
         return [count["by"] for count in await ctx.db.query("counts").collect()]
 
-    functions.crons.interval("count", "crons:count", {"by": 2}, seconds=seconds)
+    every(functions, seconds, "count", "crons:count", {"by": 2})
     return functions, runs
 
 
@@ -143,10 +154,35 @@ async def test_an_action_that_had_begun_is_not_begun_again(
 
 async def test_a_run_that_fails_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
     functions = Functions()
-    functions.crons.interval("missing", "crons:missing", seconds=3600)
+    runs: list[int] = []
+
+    @functions.internal_mutation("crons:broken")
+    async def broken(ctx: Any) -> None:
+        runs.append(1)
+        raise ValueError("no")
+
+    functions.crons.interval("broken", "crons:broken", seconds=3600)
     async with running(functions) as engine:
-        await until(lambda: due(engine)[0] > time.time())
-    assert "Could not find function for 'crons:missing'" in caplog.text
+        await until(lambda: bool(due(engine)) and due(engine)[0] > time.time())
+    assert len(runs) == 1
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert "the cron 'broken' failed: Uncaught ValueError: no" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("crons:missing", "cron 'x' schedules a function that does not exist: crons:missing"),
+        ("crons:all", "cron 'x' schedules crons:all, which is a query"),
+    ],
+)
+async def test_a_cron_of_what_can_not_run_is_refused_at_the_start(path: str, told: str) -> None:
+    functions, _ = backend(3600)
+    functions.crons.interval("x", path, seconds=60)
+    with pytest.raises(ValueError, match=told):
+        async with running(functions):
+            pass
 
 
 async def test_another_schedule_begins_anew_and_a_cron_that_is_gone_is_forgotten(
@@ -180,6 +216,20 @@ def test_an_interval_keeps_its_beat(previous: float, now: float, next_run: float
         (lambda c: c.daily("x", "a:b", hour_utc=11, minute_utc=30), "2026-03-02T11:30:00"),
         (lambda c: c.daily("x", "a:b", hour_utc=12, minute_utc=30), "2026-03-01T12:30:00"),
         (lambda c: c.cron("x", "0 0 1 * *", "a:b"), "2026-04-01T00:00:00"),
+        (lambda c: c.interval("x", "a:b", minutes=2), "2026-03-01T12:02:00"),
+        (lambda c: c.interval("x", "a:b", hours=3), "2026-03-01T15:00:00"),
+        (lambda c: c.hourly("x", "a:b", minute_utc=0), "2026-03-01T13:00:00"),
+        (lambda c: c.hourly("x", "a:b", minute_utc=5), "2026-03-01T12:05:00"),
+        (
+            lambda c: c.weekly("x", "a:b", day_of_week="sunday", hour_utc=12, minute_utc=0),
+            "2026-03-08T12:00:00",  # it is a Sunday
+        ),
+        (
+            lambda c: c.weekly("x", "a:b", day_of_week="saturday", hour_utc=1, minute_utc=2),
+            "2026-03-07T01:02:00",
+        ),
+        (lambda c: c.monthly("x", "a:b", day=31, hour_utc=0, minute_utc=0), "2026-03-31T00:00:00"),
+        (lambda c: c.monthly("x", "a:b", day=1, hour_utc=0, minute_utc=0), "2026-04-01T00:00:00"),
     ],
 )
 def test_the_next_time(declare: Callable[[Any], None], due: str) -> None:
@@ -193,8 +243,30 @@ def test_the_next_time(declare: Callable[[Any], None], due: str) -> None:
 @pytest.mark.parametrize(
     ("declare", "text"),
     [
-        (lambda c: c.interval("x", "a:b", seconds=0), "above zero"),
-        (lambda c: c.daily("x", "a:b", hour_utc=24, minute_utc=0), "no time 24:0"),
+        (lambda c: c.interval("x", "a:b", seconds=0), "a whole number from 1 on, not 0"),
+        (lambda c: c.interval("x", "a:b", seconds=1.5), "a whole number from 1 on, not 1.5"),
+        (lambda c: c.interval("x", "a:b", seconds=math.nan), "a whole number from 1 on, not nan"),
+        (lambda c: c.interval("x", "a:b", seconds=math.inf), "a whole number from 1 on, not inf"),
+        (lambda c: c.interval("x", "a:b", hours=True), "a whole number from 1 on, not True"),
+        (lambda c: c.interval("x", "a:b", minutes="5"), "a whole number from 1 on, not '5'"),
+        (lambda c: c.interval("x", "a:b"), "one of seconds, minutes and hours"),
+        (lambda c: c.interval("x", "a:b", minutes=1, hours=1), "one of seconds, minutes and hours"),
+        (lambda c: c.interval("zwölf", "a:b", seconds=1), "use ASCII letters"),
+        (lambda c: c.interval("a\nb", "a:b", seconds=1), "use ASCII letters"),
+        (
+            lambda c: c.hourly("x", "a:b", minute_utc=60),
+            "minute_utc is a whole number from 0 to 59",
+        ),
+        (lambda c: c.daily("x", "a:b", hour_utc=24, minute_utc=0), "hour_utc is a whole number"),
+        (
+            lambda c: c.weekly("x", "a:b", day_of_week="Monday", hour_utc=0, minute_utc=0),
+            "such as 'monday': 'Monday'",
+        ),
+        (
+            lambda c: c.monthly("x", "a:b", day=32, hour_utc=0, minute_utc=0),
+            "day is a whole number",
+        ),
+        (lambda c: c.cron("x", "0 0 31 2 *", "a:b"), "it matches no time"),
         (lambda c: c.cron("x", "every day", "a:b"), "malformed"),
         (lambda c: c.interval("x", "a:b:c:", seconds=1), "a:b:c:"),
         (lambda c: [c.interval("x", "a:b", seconds=1) for _ in range(2)], "there already"),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
 
 from convex_async.codec.values import encode_arguments
-from convex_async.function_path import FunctionPath, canonical_path
+from convex_async.function_path import FunctionPath, FunctionReference, canonical_path
+from convex_async.local.definitions.cron_expression import CronExpression
+
+DayOfWeek = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
+DAYS_OF_WEEK: tuple[DayOfWeek, ...] = get_args(DayOfWeek)
+_CRON_NAME = re.compile(r"[ -~]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,74 +74,157 @@ class Cron:
 
 
 class Crons:
-    """The crons of a deployment: `functions.crons`."""
+    """The crons of a deployment: `functions.crons`. All times are in UTC."""
 
     def __init__(self) -> None:
         self.all: dict[str, Cron] = {}
 
     def interval(
-        self, name: str, path: str, args: dict[str, Any] | None = None, *, seconds: float
+        self,
+        name: str,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
+        *,
+        seconds: int | None = None,
+        minutes: int | None = None,
+        hours: int | None = None,
     ) -> None:
-        """Run a mutation or action when it is new here, and every so many seconds from then on."""
-        if seconds <= 0:
-            raise ValueError(f"cron {name!r}: seconds is above zero, not {seconds}")
-        self._add(name, path, args, Interval(seconds))
+        """Run a mutation or action when it is new here, and every so often from then on.
+
+        Args:
+            name: of printable ASCII, once among all crons.
+            seconds, minutes, hours: one of these, a whole number from 1 on.
+
+        Raises:
+            ValueError: the name is taken, or something is out of range.
+        """
+        given = [
+            (unit, every)
+            for unit, every in ((1, seconds), (60, minutes), (3600, hours))
+            if every is not None
+        ]
+        if len(given) != 1:
+            raise ValueError(f"cron {name!r}: one of seconds, minutes and hours")
+        ((unit, every),) = given
+        self._add(name, path, args, Interval(unit * _whole(name, "an interval", every, 1)))
+
+    def hourly(
+        self,
+        name: str,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
+        *,
+        minute_utc: int,
+    ) -> None:
+        """Run a mutation or action every hour at this minute."""
+        minute = _whole(name, "minute_utc", minute_utc, 0, 59)
+        self._clock(name, f"hourly at minute {minute}", f"{minute} * * * *", path, args)
 
     def daily(
         self,
         name: str,
-        path: str,
-        args: dict[str, Any] | None = None,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
         *,
         hour_utc: int,
         minute_utc: int,
     ) -> None:
-        """Run a mutation or action every day at this time, in UTC."""
-        if not (0 <= hour_utc < 24 and 0 <= minute_utc < 60):
-            raise ValueError(f"cron {name!r}: there is no time {hour_utc}:{minute_utc}")
+        """Run a mutation or action every day at this time."""
+        hour, minute = _time(name, hour_utc, minute_utc)
+        self._clock(name, f"daily at {hour}:{minute:02}", f"{minute} {hour} * * *", path, args)
 
-        def following(now: float) -> float:
-            at = datetime.fromtimestamp(now, UTC)
-            due = at.replace(hour=hour_utc, minute=minute_utc, second=0, microsecond=0)
-            return (due if due > at else due + timedelta(days=1)).timestamp()
+    def weekly(
+        self,
+        name: str,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
+        *,
+        day_of_week: DayOfWeek,
+        hour_utc: int,
+        minute_utc: int,
+    ) -> None:
+        """Run a mutation or action every week on this day, such as "monday", at this time."""
+        if day_of_week not in DAYS_OF_WEEK:
+            raise ValueError(f"cron {name!r}: a day of the week such as 'monday': {day_of_week!r}")
+        hour, minute = _time(name, hour_utc, minute_utc)
+        words = f"weekly on {day_of_week} at {hour}:{minute:02}"
+        weekday = DAYS_OF_WEEK.index(day_of_week)
+        self._clock(name, words, f"{minute} {hour} * * {weekday}", path, args)
 
-        self._add(name, path, args, Clock(f"daily at {hour_utc}:{minute_utc:02}", following))
+    def monthly(
+        self,
+        name: str,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
+        *,
+        day: int,
+        hour_utc: int,
+        minute_utc: int,
+    ) -> None:
+        """Run a mutation or action every month that has this day, at this time."""
+        day = _whole(name, "day", day, 1, 31)
+        hour, minute = _time(name, hour_utc, minute_utc)
+        words = f"monthly on day {day} at {hour}:{minute:02}"
+        self._clock(name, words, f"{minute} {hour} {day} * *", path, args)
 
     def cron(
-        self, name: str, expression: str, path: str, args: dict[str, Any] | None = None
+        self,
+        name: str,
+        expression: str,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None = None,
     ) -> None:
-        """Run a mutation or action by a cron expression of five fields, in UTC.
+        """Run a mutation or action by a cron expression of five fields.
+
+        Weekdays are 0 (Sunday) to 6 or `SUN` to `SAT`; `L`, `W` and `#` are understood; ranges may
+        wrap; of two day fields that are not `*`, one has to match.
 
         Raises:
-            ValueError: the expression is malformed.
+            ValueError: the expression is malformed, or never matches.
         """
+        self._clock(name, expression, expression, path, args)
+
+    def _clock(
+        self,
+        name: str,
+        words: str,
+        expression: str,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None,
+    ) -> None:
         try:
-            from cronsim import CronSim, CronSimError
-        except ImportError as error:
-            raise ImportError(
-                "cron expressions need cronsim: pip install 'convex-async[local]'"
-            ) from error
-        try:
-            CronSim(expression, datetime.now(UTC))
-        except CronSimError as error:
+            parsed = CronExpression.parse(expression)
+        except ValueError as error:
             raise ValueError(f"cron {name!r}: {expression!r} is malformed: {error}") from None
-        self._add(
-            name,
-            path,
-            args,
-            Clock(
-                expression,
-                lambda now: next(CronSim(expression, datetime.fromtimestamp(now, UTC))).timestamp(),
-            ),
-        )
+
+        def following(now: float) -> float:
+            return parsed.next(datetime.fromtimestamp(now, UTC)).timestamp()
+
+        self._add(name, path, args, Clock(words, following))
 
     def _add(
         self,
         name: str,
-        path: str,
-        args: dict[str, Any] | None,
+        path: str | FunctionReference,
+        args: Mapping[str, Any] | None,
         schedule: Interval | Clock,
     ) -> None:
+        if not isinstance(name, str) or not _CRON_NAME.fullmatch(name):
+            raise ValueError(f"cron {name!r}: use ASCII letters that are not control characters")
         if name in self.all:
             raise ValueError(f"cron {name!r} is there already")
         self.all[name] = Cron(name, canonical_path(path), encode_arguments(args), schedule)
+
+
+def _whole(name: str, what: str, number: object, low: int, high: int | None = None) -> int:
+    is_whole = isinstance(number, int | float) and float(number).is_integer()
+    is_number = is_whole and not isinstance(number, bool)
+    value = int(number) if is_number and isinstance(number, int | float) else low - 1
+    if value < low or (high is not None and value > high):
+        span = f"from {low} on" if high is None else f"from {low} to {high}"
+        raise ValueError(f"cron {name!r}: {what} is a whole number {span}, not {number!r}")
+    return value
+
+
+def _time(name: str, hour: object, minute: object) -> tuple[int, int]:
+    return _whole(name, "hour_utc", hour, 0, 23), _whole(name, "minute_utc", minute, 0, 59)

@@ -19,7 +19,7 @@ class Runtimes:
         crons: of all, by name.
 
     Raises:
-        ValueError: two declare the same.
+        ValueError: two declare the same, or a cron's function is not there.
     """
 
     def __init__(self, *runtimes: Runtime) -> None:
@@ -44,6 +44,20 @@ class Runtimes:
                 if route in routes:
                     raise ValueError(f"{route[0]} {route[1]} is routed twice")
                 routes.add(route)
+        for cron in self.crons.values():
+            self._check_cron(cron)
+
+    def _check_cron(self, cron: Cron) -> None:
+        found = self._functions.get(cron.path)
+        if found is None:
+            raise ValueError(
+                f"cron {cron.name!r} schedules a function that does not exist: {cron.path}"
+            )
+        if found[1].kind == "query":
+            raise ValueError(
+                f"cron {cron.name!r} schedules {cron.path}, which is a query: "
+                "only mutations and actions can be scheduled"
+            )
 
     def swapped(self, old: Runtime, new: Runtime) -> Runtimes:
         """The same with a new runtime in place of an old one.

@@ -159,7 +159,7 @@ class CronRunner:
                 return
             result = run.result
         if isinstance(result, Failure):
-            _log.warning("the cron %r failed: %s", cron.name, result.message)
+            _log.error("the cron %r failed: %s", cron.name, result.text)
         await self._engine.transact(complete)
 
 

@@ -94,21 +94,24 @@ def read_crons(json: Mapping[str, Any]) -> Mapping[str, Cron]:
         hour, minute = schedule.get("hourUTC"), schedule.get("minuteUTC", 0)
         match schedule["type"]:
             case "interval":
-                seconds = (
-                    schedule.get("seconds", 0)
-                    + 60 * schedule.get("minutes", 0)
-                    + 3600 * schedule.get("hours", 0)
-                )
-                crons.interval(name, path, args, seconds=seconds)
+                given = {n: schedule[n] for n in ("seconds", "minutes", "hours") if n in schedule}
+                crons.interval(name, path, args, **given)
             case "hourly":
-                crons.cron(name, f"{minute:g} * * * *", path, args)
+                crons.hourly(name, path, args, minute_utc=minute)
             case "daily":
-                crons.daily(name, path, args, hour_utc=int(hour), minute_utc=int(minute))
+                crons.daily(name, path, args, hour_utc=hour, minute_utc=minute)
             case "weekly":
-                day = schedule["dayOfWeek"][:3].upper()
-                crons.cron(name, f"{minute:g} {hour:g} * * {day}", path, args)
+                crons.weekly(
+                    name,
+                    path,
+                    args,
+                    day_of_week=schedule["dayOfWeek"],
+                    hour_utc=hour,
+                    minute_utc=minute,
+                )
             case "monthly":
-                crons.cron(name, f"{minute:g} {hour:g} {schedule['day']:g} * *", path, args)
+                day = schedule["day"]
+                crons.monthly(name, path, args, day=day, hour_utc=hour, minute_utc=minute)
             case "cron":
                 crons.cron(name, schedule["cron"], path, args)
             case kind:
