@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 
 import pytest
 
@@ -30,3 +31,19 @@ def test_a_reference_is_a_value() -> None:
 def test_hooks_of_python_and_notebooks_are_not_functions() -> None:
     for name in ("__wrapped__", "_repr_html_", "_ipython_display_"):
         assert not hasattr(api, name)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("tasks.list", "tasks:list"),
+        ("api.tasks.list", "tasks:list"),
+        ("admin.users.get", "admin/users:get"),
+        ("tasks.ts", None),
+        ("tasks.", None),
+        (".list", None),
+    ],
+)
+def test_dots_in_place_of_a_colon_are_told(written: str, meant: str | None) -> None:
+    with pytest.raises(ValueError, match=re.escape(repr(meant)) if meant else "extension"):
+        canonical_path(written)

@@ -105,12 +105,22 @@ def _canonical(path: str) -> FunctionPath:
                 "letters, digits, '_' and '/', as in 'tasks:list' or 'admin/users:get'"
             )
     if "." in segments[-1]:
-        raise ValueError(f"{shown!r} is not a function path: leave out the file's extension")
+        right = None if colon else _colon_for_dot(path)
+        hint = f"write {_cut(right)!r}" if right else "leave out the file's extension"
+        raise ValueError(f"{shown!r} is not a function path: {hint}")
     if len(function) > _NAME_LIMIT or not _IDENTIFIER.fullmatch(function):
         raise ValueError(
             f"{shown!r} is not a function path: {_cut(function)!r} is not the name of a function"
         )
     return FunctionPath(f"{module}:{function}")
+
+
+def _colon_for_dot(path: str) -> str | None:
+    """The path that `tasks.list`, or `api.tasks.list` in quotes, is meant to be."""
+    *modules, function = path.removeprefix("api.").split(".")
+    if function in ("", "js", "ts", "py") or not modules or not all(modules):
+        return None
+    return f"{'/'.join(modules)}:{function}"
 
 
 def _cut(text: str) -> str:

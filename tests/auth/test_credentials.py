@@ -7,6 +7,7 @@ from base64 import b64decode
 import msgspec
 import pytest
 
+from convex_async import ConvexClient, ConvexHttpClient
 from convex_async.auth.credentials import (
     admin_credential,
     authorization,
@@ -64,3 +65,11 @@ def test_whom_an_admin_acts_as_goes_along() -> None:
 def test_nobody_has_no_header() -> None:
     assert authorization(ANONYMOUS) == {}
     assert authorization(user_credential("a.b.c")) == {"Authorization": "Bearer a.b.c"}
+
+
+@pytest.mark.parametrize("key", ["prod:happy-animal-1|c2VjcmV0", "happy|c2VjcmV0"])
+def test_a_key_given_for_a_token_is_told(key: str) -> None:
+    for client in (ConvexClient("http://127.0.0.1:9"), ConvexHttpClient("http://127.0.0.1:9")):
+        with pytest.raises(ValueError, match="admin_key=") as raised:
+            client.set_auth(key)
+        assert "c2VjcmV0" not in str(raised.value)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from convex_async import ConvexClient, ConvexHttpClient
+from convex_async import ConvexClient, ConvexHttpClient, sync
 from convex_async.deployment.environment import PREFIXES, deployment_url, read_configuration
 
 CLOUD = "https://happy-animal-123.convex.cloud"
@@ -41,6 +41,57 @@ def test_the_dotenv_file_comes_after_the_environment(
     monkeypatch.setenv("CONVEX_URL", OTHER)
     # Not the file's site URL: it belongs to the file's deployment.
     assert ConvexClient.from_env().site_url == "https://other-animal-456.convex.site"
+
+
+def test_the_files_are_looked_for_up_to_the_projects_root(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "project" / "packages" / "app"
+    package.mkdir(parents=True)
+    monkeypatch.chdir(package)
+    (tmp_path / ".env.local").write_text("CONVEX_URL=https://not-the-projects-1.convex.cloud\n")
+    (tmp_path / "project" / "package.json").touch()
+    with pytest.raises(ValueError, match="no deployment URL"):
+        read_configuration()
+    (tmp_path / "project" / ".env").write_text(f"CONVEX_URL={OTHER}\n")
+    assert read_configuration().url == OTHER
+    (tmp_path / "project" / ".env.local").write_text(f"CONVEX_URL={CLOUD}\n")
+    assert read_configuration().url == CLOUD
+    (package / ".env").write_text("OTHER_THINGS=1\n")
+    assert read_configuration().url == CLOUD
+    (package / ".env").write_text(f"CONVEX_URL={OTHER}\n")
+    assert read_configuration().url == OTHER
+    (package / "pyproject.toml").touch()  # a project within a repository
+    (package / ".env").unlink()
+    with pytest.raises(ValueError, match="no deployment URL"):
+        read_configuration()
+    (tmp_path / "project" / ".git").mkdir()
+    assert read_configuration().url == CLOUD
+    with pytest.raises(ValueError, match=r"no file \.env in"):
+        read_configuration(".env")  # of one that is named, no other is looked for
+
+
+KEYS = ("CONVEX_DEPLOY_KEY", "CONVEX_ADMIN_KEY", "CONVEX_SELF_HOSTED_ADMIN_KEY")
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_key_is_taken_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    for key in KEYS:
+        monkeypatch.delenv(key, raising=False)
+    (tmp_path / ".env.local").write_text(f"CONVEX_URL={CLOUD}\n")
+    with pytest.raises(ValueError, match=r"no admin key.*CONVEX_DEPLOY_KEY"):
+        ConvexHttpClient.from_env(admin=True)
+    monkeypatch.setenv(name, "prod:happy-animal-123|5ecret")
+    assert read_configuration().admin_key is None
+    assert read_configuration(admin=True).admin_key == "prod:happy-animal-123|5ecret"
+    for make in (ConvexClient, ConvexHttpClient, sync.ConvexClient, sync.ConvexHttpClient):
+        assert "5ecret" not in repr(make.from_env(admin=True))
+    (tmp_path / ".env.local").write_text(f"CONVEX_URL={CLOUD}\n{name}=dev:of|file\n")
+    assert read_configuration(admin=True).admin_key == "dev:of|file"
+    assert sync.ConvexHttpClient.from_env(admin=True).auth == "Convex of|file"
+    assert sync.ConvexHttpClient.from_env(admin=True, admin_key="a|b").auth == "Convex a|b"
 
 
 def test_a_self_hosted_deployment_brings_its_key(monkeypatch: pytest.MonkeyPatch) -> None:

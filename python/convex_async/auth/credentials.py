@@ -22,6 +22,11 @@ def user_credential(token: str) -> Credential:
             message does not show it.
     """
     _check_secret(token, "a token")
+    if "|" in token:
+        raise ValueError(
+            "this is an admin or deploy key, not a user's token: give it as admin_key=, or to "
+            "set_admin_auth()"
+        )
     return Credential("User", token)
 
 

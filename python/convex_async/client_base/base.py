@@ -15,7 +15,7 @@ from convex_async.auth.credentials import admin_credential, user_credential
 from convex_async.auth.tokens import Auth, TokenFetcher, check_fetcher
 from convex_async.client_base.reading import Reading
 from convex_async.client_base.stored_files import StoredFiles
-from convex_async.deployment.environment import configured, deployment_url
+from convex_async.deployment.environment import DOTENV, configured, deployment_url
 from convex_async.deployment.url import DeploymentUrl, check_encrypted
 from convex_async.protocol.client.identity import ANONYMOUS, Credential
 from convex_async.telemetry.function_logs import show_function_logs
@@ -93,7 +93,13 @@ class ClientBase(StoredFiles):
         """The user's JWT as it would go on a request now; None for admins and for nobody."""
 
     @classmethod
-    def from_env(cls, dotenv: str | os.PathLike[str] | None = ".env.local", **options: Any) -> Self:
+    def from_env(
+        cls,
+        dotenv: str | os.PathLike[str] | None = DOTENV,
+        *,
+        admin: bool = False,
+        **options: Any,
+    ) -> Self:
         """A client for the deployment that the environment, or `.env.local`, names.
 
         Looks for `CONVEX_URL` and its prefixed forms (`NEXT_PUBLIC_CONVEX_URL`,
@@ -101,14 +107,17 @@ class ClientBase(StoredFiles):
         `CONVEX_SELF_HOSTED_ADMIN_KEY`, which is used unless `auth` or `admin_key` is given.
 
         Args:
-            dotenv: a file of the working directory to look in after the environment; None for
-                none. It needs the extra `convex-async[dotenv]`.
+            dotenv: a file to look in after the environment; None for none. By default
+                `.env.local` and then `.env`, of the working directory and its parents up to the
+                project's root. It needs the extra `convex-async[dotenv]`.
+            admin: be an admin, by `CONVEX_DEPLOY_KEY`, `CONVEX_ADMIN_KEY` or
+                `CONVEX_SELF_HOSTED_ADMIN_KEY`.
             options: as the constructor takes them; they win over what is found.
 
         Raises:
-            ValueError: no URL is found; the message says where it was looked for.
+            ValueError: no URL, or no key, is found; the message says where it was looked for.
         """
-        url, options = configured(dotenv, options)
+        url, options = configured(dotenv, options, admin=admin)
         make: Any = cls  # each subclass has a constructor of its own
         client: Self = make(url, **options)
         return client
@@ -126,6 +135,19 @@ class ClientBase(StoredFiles):
         origin, which self-hosted and local deployments serve.
         """
         return self._settings.deployment.site_url or f"{self.url}/http"
+
+    async def ping(self, *, timeout: float | EllipsisType | None = ...) -> float:
+        """Ask the deployment for a sign of life: the seconds until it came.
+
+        It is one HTTP request without a token, which runs no function.
+
+        Raises:
+            TransportError, RequestTimeoutError: nothing answers there.
+            RemoteProtocolError: something answers that is no Convex deployment.
+        """
+        from convex_async.transport.http import ping
+
+        return await ping(self._http_session(), self.url, self._limit(timeout))
 
     # Identity
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from convex_async.deployment.url import DeploymentUrl
 
@@ -24,6 +25,12 @@ PREFIXES = (
 )
 SELF_HOSTED_URL = "CONVEX_SELF_HOSTED_URL"
 SELF_HOSTED_ADMIN_KEY = "CONVEX_SELF_HOSTED_ADMIN_KEY"
+# Names of a key that may do anything, read only when asked for.
+ADMIN_KEYS = ("CONVEX_DEPLOY_KEY", "CONVEX_ADMIN_KEY", SELF_HOSTED_ADMIN_KEY)
+# What `npx convex dev` writes; `.env` is looked at after it.
+DOTENV = ".env.local"
+# What a project's root has; above all a repository.
+_ROOTS = (".git", "convex.json", "package.json", "pyproject.toml")
 
 _HOW_TO_GET_ONE = (
     "The dashboard shows a deployment's URL under Settings, and `npx convex dev` writes it into "
@@ -49,49 +56,71 @@ class Configuration(Struct, frozen=True):
         return f"<Configuration {self.url!r}>"  # the key is nobody's to see
 
 
-def read_configuration(dotenv: str | os.PathLike[str] | None = ".env.local") -> Configuration:
-    """Find the deployment in the environment, then in a dotenv file of the working directory.
+def read_configuration(
+    dotenv: str | os.PathLike[str] | None = DOTENV, *, admin: bool = False
+) -> Configuration:
+    """Find the deployment in the environment, then in dotenv files of the project.
 
     Everything is taken from the one place that names the URL, so that two deployments are never
-    mixed. The environment of the process is not changed.
+    mixed; a key that was asked for may be in the environment beside a file that has none. The
+    environment of the process is not changed.
 
     Args:
-        dotenv: the file, which need not exist; None for none. Reading it needs `python-dotenv`,
-            the extra `convex-async[dotenv]`.
+        dotenv: the file, which need not exist; None for none. Where it is `.env.local`, that and
+            `.env` are looked for in the working directory and its parents, up to the project's
+            root. Reading it needs `python-dotenv`, the extra `convex-async[dotenv]`.
+        admin: look for an admin or deploy key too.
 
     Raises:
-        ValueError: no URL is there; the message says where it was looked for.
-        ImportError: the file is there, and needed, but `python-dotenv` is not installed.
+        ValueError: no URL, or no key, is there; the message says where it was looked for.
+        ImportError: a file is there, and needed, but `python-dotenv` is not installed.
     """
-    found = _configuration(os.environ)
-    if found is not None:
-        return found
-    looked = "the environment"
-    if dotenv is not None:
-        path = Path(dotenv)
-        if path.is_file():
-            found = _configuration(_read_dotenv(path))
-            if found is not None:
-                return found
-            looked += f", nor in {path}"
-        else:
-            looked += f", and there is no file {path} in {Path.cwd()}"
-    names = ", ".join(f"{prefix}CONVEX_URL" for prefix in PREFIXES)
-    raise ValueError(
-        f"no deployment URL: none of {names} or {SELF_HOSTED_URL} is set in {looked}. "
-        f"{_HOW_TO_GET_ONE}"
-    )
+    found, looked = _configuration(os.environ, admin), ["the environment"]
+    for path in () if found is not None or dotenv is None else _dotenv_files(Path(dotenv)):
+        looked.append(str(path))
+        if (found := _configuration(_read_dotenv(path), admin)) is not None:
+            break
+    if found is None:
+        names = ", ".join(f"{prefix}CONVEX_URL" for prefix in PREFIXES)
+        nowhere = ", nor in ".join(looked)
+        if dotenv is not None and len(looked) == 1:
+            nowhere += f", and there is no file {dotenv} in {Path.cwd()}"
+        raise ValueError(
+            f"no deployment URL: none of {names} or {SELF_HOSTED_URL} is set in {nowhere}. "
+            f"{_HOW_TO_GET_ONE}"
+        )
+    if admin and found.admin_key is None:
+        found = replace(found, admin_key=_admin_key(os.environ))
+        if found.admin_key is None:
+            raise ValueError(
+                f"no admin key: none of {', '.join(ADMIN_KEYS)} is set where {found.url} is, nor "
+                "in the environment. The dashboard makes deploy keys under Settings"
+            )
+    return found
+
+
+def _dotenv_files(given: Path) -> list[Path]:
+    """The files to look in, the nearest first."""
+    if given != Path(DOTENV):
+        return [given] if given.is_file() else []
+    here = Path.cwd()
+    folders = [here, *here.parents]
+    roots = [n for n, folder in enumerate(folders) if any((folder / m).exists() for m in _ROOTS)]
+    repository = [n for n, folder in enumerate(folders) if (folder / ".git").exists()]
+    last = repository[0] if repository else roots[0] if roots else 0
+    files = [folder / name for folder in folders[: last + 1] for name in (DOTENV, ".env")]
+    return [path for path in files if path.is_file()]
 
 
 def configured(
-    dotenv: str | os.PathLike[str] | None, options: Mapping[str, Any]
+    dotenv: str | os.PathLike[str] | None, options: Mapping[str, Any], *, admin: bool = False
 ) -> tuple[str, dict[str, Any]]:
     """The URL and the options of a client, with what the environment adds to those given.
 
     Raises:
         ValueError, ImportError: as `read_configuration`.
     """
-    found = read_configuration(dotenv)
+    found = read_configuration(dotenv, admin=admin and "admin_key" not in options)
     options = {"site_url": found.site_url, **options}
     if found.admin_key is not None and "auth" not in options:
         options = {"admin_key": found.admin_key, **options}
@@ -118,18 +147,20 @@ def deployment_url(url: str | None, site_url: str | None = None) -> DeploymentUr
     return DeploymentUrl.parse(url, site_url=site_url)
 
 
-def _configuration(variables: Mapping[str, str | None]) -> Configuration | None:
+def _configuration(variables: Mapping[str, str | None], admin: bool) -> Configuration | None:
+    key = _admin_key(variables) if admin else None
     for prefix in PREFIXES:
         if url := variables.get(f"{prefix}CONVEX_URL"):
             site_url = variables.get(f"{prefix}CONVEX_SITE_URL") or variables.get("CONVEX_SITE_URL")
-            return Configuration(url, site_url or None)
+            return Configuration(url, site_url or None, key)
     if url := variables.get(SELF_HOSTED_URL):
-        return Configuration(
-            url,
-            variables.get("CONVEX_SITE_URL") or None,
-            variables.get(SELF_HOSTED_ADMIN_KEY) or None,
-        )
+        key = variables.get(SELF_HOSTED_ADMIN_KEY) or key
+        return Configuration(url, variables.get("CONVEX_SITE_URL") or None, key)
     return None
+
+
+def _admin_key(variables: Mapping[str, str | None]) -> str | None:
+    return next((key for name in ADMIN_KEYS if (key := variables.get(name))), None)
 
 
 def _read_dotenv(path: Path) -> Mapping[str, str | None]:

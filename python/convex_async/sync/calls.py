@@ -265,6 +265,10 @@ class BlockingCalls(Generic[Client]):
 
         return self._thread.run(ask)
 
+    def ping(self, *, timeout: float | EllipsisType | None = ...) -> float:
+        """Ask the deployment for a sign of life: the seconds until it came."""
+        return self._thread.run(lambda: self._inner.ping(timeout=timeout))
+
     def submit(
         self,
         call: Literal["query", "mutation", "action"] | Callable[..., Any],

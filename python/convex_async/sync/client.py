@@ -14,7 +14,7 @@ from convex_async.client.convex_client import ConvexClient as AsyncConvexClient
 from convex_async.client.optimistic import OptimisticUpdate
 from convex_async.client_base.asked import unpack
 from convex_async.connection.state import ClientState
-from convex_async.deployment.environment import configured
+from convex_async.deployment.environment import DOTENV, configured
 from convex_async.function_path import FunctionReference
 from convex_async.http.convex_http_client import ConvexHttpClient as AsyncConvexHttpClient
 from convex_async.sync.base import BlockingAuth, BlockingClient, asynchronous
@@ -78,13 +78,22 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
         self._queries = QuerySet(self._inner)
 
     @classmethod
-    def from_env(cls, dotenv: str | os.PathLike[str] | None = ".env.local", **options: Any) -> Self:
-        """A client for the deployment that the environment, or `.env.local`, names.
+    def from_env(
+        cls,
+        dotenv: str | os.PathLike[str] | None = DOTENV,
+        *,
+        admin: bool = False,
+        **options: Any,
+    ) -> Self:
+        """A client for the deployment that the environment, `.env.local` or `.env` names.
+
+        Args:
+            dotenv, admin: as `convex_async.ConvexClient.from_env` takes them.
 
         Raises:
             ValueError: no URL is found; the message says where it was looked for.
         """
-        url, options = configured(dotenv, options)
+        url, options = configured(dotenv, options, admin=admin)
         return cls(url, **options)
 
     def set_auth(self, token: BlockingAuth) -> None:
@@ -255,13 +264,22 @@ class ConvexHttpClient(BlockingClient[AsyncConvexHttpClient]):
         )
 
     @classmethod
-    def from_env(cls, dotenv: str | os.PathLike[str] | None = ".env.local", **options: Any) -> Self:
-        """A client for the deployment that the environment, or `.env.local`, names.
+    def from_env(
+        cls,
+        dotenv: str | os.PathLike[str] | None = DOTENV,
+        *,
+        admin: bool = False,
+        **options: Any,
+    ) -> Self:
+        """A client for the deployment that the environment, `.env.local` or `.env` names.
+
+        Args:
+            dotenv, admin: as `convex_async.ConvexClient.from_env` takes them.
 
         Raises:
             ValueError: no URL is found; the message says where it was looked for.
         """
-        url, options = configured(dotenv, options)
+        url, options = configured(dotenv, options, admin=admin)
         return cls(url, **options)
 
     @overload

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ import msgspec
 from convex_async.errors import (
     Outcome,
     RemoteProtocolError,
+    RequestTimeoutError,
     TransportError,
 )
 from convex_async.shown import escaped, without_secrets
@@ -108,6 +111,32 @@ async def read_whole(response: aiohttp.ClientResponse, where: str) -> bytes:
             raise RemoteProtocolError(f"{where}: the answer is larger than {MAX_ANSWER} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def ping(session: aiohttp.ClientSession, url: str, timeout: float | None) -> float:
+    """The seconds that a deployment takes to tell its version.
+
+    Source: convex-backend crates/local_backend/src/router.rs, `/version`.
+    """
+    attempt, began = Attempt(), time.perf_counter()
+    try:
+        async with asyncio.timeout(timeout):
+            with mapped_errors(url, attempt):
+                async with session.get(
+                    f"{url}/version",
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+                    allow_redirects=False,
+                ) as response:
+                    status = response.status
+    except TimeoutError:
+        raise RequestTimeoutError.after(f"{url}: ping", timeout, "not_sent") from None
+    if status >= 500:
+        raise TransportError(f"{url} answers with HTTP status {status}")
+    if status != 200:
+        raise RemoteProtocolError(
+            f"{url} is no Convex deployment, or no longer: it answers with HTTP status {status}"
+        )
+    return time.perf_counter() - began
 
 
 @contextmanager
