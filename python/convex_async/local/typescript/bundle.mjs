@@ -246,6 +246,51 @@ function withSources(text, output, entries) {
   return JSON.stringify(map);
 }
 
+// What of npm convex is evaluated once in a worker: it keeps nothing of a run.
+const SHARED = ["convex/server", "convex/values"];
+
+const sharedFiles = () => {
+  const from = createRequire(path.join(folder, "x.js"));
+  return new Set(SHARED.map((name) => path.dirname(from.resolve(name)).replace(/\bcjs\b/, "esm")));
+};
+
+/** Imports of it lead to the one evaluation; a package's own older convex stays its own. */
+const sharedPlugin = () => {
+  const ours = sharedFiles();
+  const names = new Map();
+  return {
+    name: "convex-async-shared",
+    setup(build) {
+      build.onResolve({ filter: /^convex\/(server|values)$/ }, async (args) => {
+        if (args.pluginData === "resolved") return null;
+        const { path: name, resolveDir, importer, kind } = args;
+        const found = await build.resolve(name, { resolveDir, importer, kind, pluginData: "resolved" });
+        if (found.errors.length || !ours.has(path.dirname(found.path))) return null;
+        if (!names.has(name)) names.set(name, Object.keys(await import(pathToFileURL(found.path).href)));
+        return { path: name, namespace: "convex-async-shared" };
+      });
+      build.onLoad({ filter: /.*/, namespace: "convex-async-shared" }, (args) => ({
+        contents: `export const { ${names.get(args.path).join(", ")} } = __shared[${JSON.stringify(args.path)}];`,
+      }));
+    },
+  };
+};
+
+async function bundleShared(esbuild) {
+  const output = path.join(root, "out", "_deps", "convex.js");
+  const contents = `import * as server from "convex/server"; import * as values from "convex/values";
+    __shared = { "convex/server": { ...server }, "convex/values": { ...values } };`;
+  const result = await esbuild.build({
+    ...COMMON,
+    stdin: { contents, resolveDir: folder, sourcefile: "shared.js", loader: "js" },
+    platform: "browser",
+    format: "iife",
+    outfile: output,
+  });
+  const [map, js] = [".map", ".js"].map((end) => result.outputFiles.find((f) => f.path.endsWith(end)).text);
+  return { js, map: withSources(map, output, []) };
+}
+
 async function bundleIsolate(esbuild, entries, all) {
   const contents = `__modules = {${entries
     .map(({ name, file }) => `${JSON.stringify(name)}: () => import(${JSON.stringify(file)})`)
@@ -257,7 +302,7 @@ async function bundleIsolate(esbuild, entries, all) {
     platform: "browser",
     format: "iife",
     outfile: output,
-    plugins: [definitionPlugin(all), isolatePlugin, generatedPlugin, wasmPlugin],
+    plugins: [sharedPlugin(), definitionPlugin(all), isolatePlugin, generatedPlugin, wasmPlugin],
   });
   const [map, js] = [".map", ".js"].map((end) => result.outputFiles.find((f) => f.path.endsWith(end)).text);
   return { js, map: withSources(map, output, entries), inputs: inputsOf(result) };
@@ -333,13 +378,15 @@ async function main() {
     const entries = all.flatMap(entryPoints);
     const isolate = entries.filter((entry) => !entry.isNode);
     const node = entries.filter((entry) => entry.isNode);
-    const [ours, theirs] = await Promise.all([
+    const [shared, ours, theirs] = await Promise.all([
+      bundleShared(esbuild),
       bundleIsolate(esbuild, isolate, all),
       node.length ? bundleNode(esbuild, node) : {},
     ]);
     return {
       js: ours.js,
       map: ours.map,
+      shared,
       modules: isolate.map((entry) => entry.name),
       files: Object.fromEntries(entries.map(({ name, file }) => [name, shown(file)])),
       nodeRoot: theirs.nodeRoot,

@@ -36,6 +36,7 @@ export function post(type, run, call, op, ...payload) {
 }
 
 const nextTick = realProcess.nextTick.bind(realProcess);
+const { queueMicrotask } = globalThis;
 const later = globalThis.setImmediate;
 
 function flush() {
@@ -75,13 +76,18 @@ function nodeFrame(text) {
 
 async function load(bundle) {
   maps.set("convex:/user/bundle.js", new SourceMap(bundle.map));
-  const names = "process, Buffer, require, module, exports, global, __dirname, __filename, setImmediate, clearImmediate, Deno";
+  const names = "__shared, process, Buffer, require, module, exports, global, __dirname, __filename, setImmediate, clearImmediate, Deno";
   const script = new vm.Script(
     `(function (${names}) { let __modules;\n${bundle.js}\nreturn __modules; })`,
     { filename: "convex:/user/bundle.js", lineOffset: -1 },
   );
   const factory = script.runInThisContext();
-  evaluate = () => factory(globals.process);
+  maps.set("convex:/user/_deps/convex.js", new SourceMap(bundle.shared.map));
+  const shared = new vm.Script(`(function (process) { let __shared;\n${bundle.shared.js}\nreturn __shared; })`, {
+    filename: "convex:/user/_deps/convex.js",
+    lineOffset: -1,
+  }).runInThisContext()(globals.process);
+  evaluate = () => factory(shared, globals.process);
   nodeModules = {};
   nodeRoot = bundle.nodeRoot ?? null;
   for (const [url, map] of Object.entries(bundle.nodeMaps ?? {})) nodeMaps.set(url, new SourceMap(map));
@@ -252,6 +258,7 @@ let isBusy = false;
 
 /** Handle the first frame, and those of the same run that follow it at once. */
 function work() {
+  if (isBusy || queue.length === 0) return;
   const [, first] = queue[0];
   let count = 1;
   while (count < queue.length && queue[count][1] === first && queue[count][0] === "ok") count++;
@@ -260,11 +267,14 @@ function work() {
   const state = states.get(first);
   for (const [type, run, call, payload] of batch) HANDLERS[type](run, call, payload);
   isBusy = true;
-  later(() => {
-    (state ?? states.get(first))?.spend(now() - began);
-    isBusy = false;
-    if (queue.length) work();
-  });
+  // A tick that a microtask asks for comes once there are no microtasks left.
+  queueMicrotask(() =>
+    nextTick(() => {
+      (state ?? states.get(first))?.spend(now() - began);
+      isBusy = false;
+      if (queue.length) later(work);
+    }),
+  );
 }
 
 let rest = RealBuffer.alloc(0);

@@ -144,6 +144,7 @@ class Worker(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Handle what the process says."""
         self._heard_at = time.monotonic()
+        self._is_flushing = True  # what is answered at once leaves at the end
         for kind, run, call, op, payload in self._reader.feed(data):
             self._handle(kind, run, call, op, payload)
         self._flush()
