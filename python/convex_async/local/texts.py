@@ -95,6 +95,32 @@ OTHER_ID = (
 )
 NONEXISTENT = "{verb} on nonexistent document ID {id}"
 
+# Index ranges: crates/common/src/query.rs
+
+DEFINED_TWICE = 'Already defined {kind} bound in index range. Can\'t add "{field}" {sign} {value}.'
+BOUNDS_ON_TWO = (
+    "Upper and lower bounds in `range` can only be applied to a single index field. This query "
+    'against index {index} attempted to set a range bound on both "{first}" and "{second}". '
+    "Consider using `filter` instead. See https://docs.convex.dev/using/indexes for more info."
+)
+NOT_IN_ORDER = (
+    "Tried to query index {index} but the query didn't use the index fields in order.\n"
+    "Index fields: {fields}\nQuery fields: {used}\nFirst incorrect field: {field}\n"
+    "For more information see https://docs.convex.dev/using/indexes."
+)
+NOT_IN_INDEX = (
+    'The index range included a comparison with "{field}", but {index} with fields {fields} '
+    "doesn't index this field. For more information see https://docs.convex.dev/using/indexes."
+)
+
+# Limits: crates/isolate/src/environment/udf/{mod,async_syscall}.rs and crates/udf/src/warnings.rs
+
+TOO_DEEP = "Cross component call depth limit exceeded. Do you have an infinite loop in your app?"
+TRUNCATED = " (truncated due to length)"
+LOG_OVERFLOW = "[ERROR] Log overflow (maximum {limit}). Remaining log lines omitted."
+NEAR_LIMIT = "[WARN] {what} (actual: {used}{unit}, limit: {limit}{unit}).{advice}"
+TIMED_OUT = "Function execution timed out (maximum duration: {seconds:g}s)"
+
 # Functions: crates/udf/src/validation.rs
 
 NO_FUNCTION = "Could not find {which} for '{path}'. Did you forget to run `npx convex dev`?"

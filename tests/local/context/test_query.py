@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convex_async.errors import CodecError
+from convex_async.local.context.cursors import Pages
 from convex_async.local.context.index_range import IndexRange
 from convex_async.local.context.query import Order, Query
 from convex_async.local.problems import FunctionProblem
@@ -90,20 +92,93 @@ def test_unique_is_of_none_or_one() -> None:
 @pytest.mark.parametrize(
     ("build", "told"),
     [
-        (lambda q: q.eq("b", 1), "'a' is due, not 'b'"),
-        (lambda q: q.gt("a", 1).eq("b", 1), "can't follow a bound"),
-        (lambda q: q.gt("a", 1).lt("b", 1), "'a' is due, not 'b'"),
-        (lambda q: q.gt("a", 1).gte("a", 2), "lower bound of 'a' is set already"),
-        (lambda q: q.lt("a", 1).lte("a", 2), "upper bound of 'a' is set already"),
-        (lambda q: q.eq("a", 1).eq("b", 1).eq("_creationTime", 1).eq("c", 1), "'none' is due"),
+        (lambda q: q.eq("b", 1), "[a, b, _creationTime, _id]\nQuery fields: [b]\nFirst incorrect "),
+        (lambda q: q.gt("b", 1), "didn't use the index fields in order"),
+        (lambda q: q.eq("a", 1).gt("_creationTime", 1), "First incorrect field: _creationTime"),
+        (lambda q: q.eq("a", 1).gt("a", 1), "First incorrect field: a"),
+        (lambda q: q.gt("a", 1).lt("b", 1), 'set a range bound on both "a" and "b"'),
+        (
+            lambda q: q.gt("a", 1).gte("a", 2),
+            'lower bound in index range. Can\'t add "a" >=',
+        ),
+        (
+            lambda q: q.lt("a", 1).lte("a", 2),
+            'upper bound in index range. Can\'t add "a" <=',
+        ),
+        (
+            lambda q: q.eq("a", 1).eq("a", 2),
+            'equality bound in index range. Can\'t add "a" ==',
+        ),
+        (lambda q: q.eq("c", 1), 'a comparison with "c", but things.by_a_b with fields'),
     ],
 )
-def test_a_range_takes_the_fields_in_order(
+def test_a_range_takes_the_first_fields_of_the_index(
     build: Callable[[IndexRange], IndexRange], told: str
 ) -> None:
     query, _ = Table().query()
-    with pytest.raises(FunctionProblem, match=told):
+    with pytest.raises(FunctionProblem) as caught:
         query.with_index("by_a_b", build)
+    assert told in str(caught.value)
+
+
+def test_the_calls_of_a_range_may_come_in_any_order() -> None:
+    table = Table([(3, 0), (3, 1), (3, 2), (4, 1)])
+
+    def found(build: Callable[[IndexRange], IndexRange]) -> list[int]:
+        query, _ = table.query()
+        documents = asyncio.run(query.with_index("by_a_b", build).collect())
+        return [document["n"] for document in documents]
+
+    three = RANKS[3]
+    assert found(lambda q: q.gt("b", RANKS[0]).eq("a", three)) == [2, 3]
+    assert found(lambda q: q.lt("b", RANKS[2]).eq("a", three).gte("b", RANKS[1])) == [2]
+    assert found(lambda q: q.eq("b", RANKS[1]).eq("a", three)) == [2]
+
+
+def test_creation_time_and_id_are_the_last_fields_of_every_index() -> None:
+    table = Table([(3, 0), (3, 0), (3, 0)])
+    query, _ = table.query()
+    first, second, third = asyncio.run(query.collect())
+
+    def found(index: str, build: Callable[[IndexRange], IndexRange]) -> list[int]:
+        query, _ = table.query()
+        documents = asyncio.run(query.with_index(index, build).collect())
+        return [document["n"] for document in documents]
+
+    def both(q: IndexRange) -> IndexRange:
+        return q.eq("a", RANKS[3]).eq("b", RANKS[0])
+
+    time, id = second["_creationTime"], second["_id"]
+    assert found("by_a_b", lambda q: both(q).gt("_creationTime", first["_creationTime"])) == [2, 3]
+    assert found("by_a_b", lambda q: both(q).eq("_creationTime", time).eq("_id", id)) == [2]
+    assert found("by_a_b", lambda q: both(q).eq("_creationTime", time).gt("_id", id)) == []
+    assert found("by_creation_time", lambda q: q.lte("_creationTime", time)) == [1, 2]
+    assert found("by_creation_time", lambda q: q.eq("_creationTime", time).eq("_id", id)) == [2]
+    assert found("by_id", lambda q: q.eq("_id", third["_id"])) == [3]
+
+
+@pytest.mark.parametrize("value", [bytearray(b"a"), memoryview(b"a"), b"a"])
+def test_values_of_a_range_are_taken_as_those_of_documents(value: Any) -> None:
+    low, high = IndexRange(("a",)).eq("a", value).keys()
+    assert (low, high) == IndexRange(("a",)).eq("a", b"a").keys()
+    for same, other in (((1.0, 2.0), [1.0, 2.0]), (1, 1.0)):
+        assert IndexRange(("a",)).eq("a", same).keys() == IndexRange(("a",)).eq("a", other).keys()
+
+
+@pytest.mark.parametrize("value", [{1.0}, 2**60, object(), {1: 2}])
+@pytest.mark.parametrize("method", ["eq", "gt", "gte", "lt", "lte"])
+def test_values_that_no_document_has_are_refused_in_a_range(value: Any, method: str) -> None:
+    with pytest.raises(CodecError):
+        getattr(IndexRange(("a",)), method)("a", value)
+
+
+def test_first_reads_the_first_document_alone() -> None:
+    transaction = Table([(3, 0), (4, 0)]).begin()
+    query = Query(transaction, Pages(None), "things")
+    found = asyncio.run(query.first())
+    assert found is not None
+    assert found["n"] == 1
+    assert transaction.metrics["documentsRead"][0] == 1
 
 
 def test_indexes_and_orders_that_are_not_there() -> None:

@@ -17,7 +17,7 @@ from convex_async.local.context.query import Order, Query
 from convex_async.local.problems import FunctionProblem
 from convex_async.local.store.documents import Write
 from convex_async.local.store.ids import make_id
-from convex_async.local.store.index_key import UNDEFINED
+from convex_async.local.store.index_key import UNDEFINED, index_key
 from convex_async.local.transactions.transaction import Transaction
 from tests.local.documents import RANKS, Table
 
@@ -254,3 +254,21 @@ def test_a_function_that_has_ended_has_no_database(table: Table, made: str) -> N
     for use in uses:
         with pytest.raises(FunctionProblem, match="has ended"):
             use()
+
+
+def test_own_documents_of_a_range_are_from_its_low_key_to_before_its_high_one(
+    table: Table,
+) -> None:
+    transaction = table.begin(writable=True)
+    for rank in (1, 2, 3):
+        transaction.insert("things", {"a": float(rank), "b": 0.0})
+    low, high = index_key([1.0]), index_key([3.0])
+    found = [
+        d.fields["a"] for _, d in transaction.scan("things", "by_a_b", low, high, descending=False)
+    ]
+    assert found == [1.0, 2.0]
+    exact = next(iter(transaction.scan("things", "by_a_b", low, high, descending=False)))[0]
+    again = list(transaction.scan("things", "by_a_b", exact, high, descending=False))
+    assert [d.fields["a"] for _, d in again] == [1.0, 2.0]
+    before = list(transaction.scan("things", "by_a_b", b"", exact, descending=True))
+    assert before == []

@@ -53,7 +53,7 @@ class Query:
             )
         keys: tuple[bytes, bytes | None] = (b"", None)
         if build is not None:
-            keys = build(IndexRange(indexes[name])).keys()
+            keys = build(IndexRange(indexes[name], f"{self._table}.{name}")).keys()
         return self._with(index=name, keys=keys)
 
     def order(self, order: Order) -> Query:

@@ -8,6 +8,7 @@ from functools import cached_property
 from random import Random
 from typing import Any, Protocol, TypeVar
 
+from convex_async.local import texts
 from convex_async.local.auth.identity import Caller
 from convex_async.local.clock import WallClock
 from convex_async.local.context.cursors import Pages
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 # Source: docs.convex.dev/production/state/limits.
 MAX_LOG_LINES = 256
+# Functions of a transaction that call one another. Source: convex-backend
+# crates/common/src/knobs.rs, MAX_REACTOR_CALL_DEPTH.
+MAX_DEPTH = 8
 MAX_LOG_LINE_BYTES = 32_768
 
 
@@ -73,9 +77,25 @@ class Run:
         self.log_line(f"[{level}] {repr(message) if isinstance(message, str) else message}")
 
     def log_line(self, line: str) -> None:
-        """Note a line that has its level already, within the limits."""
-        if len(self.log_lines) < MAX_LOG_LINES:
-            self.log_lines.append(line[:MAX_LOG_LINE_BYTES])
+        """Note a line that has its level already, within the limits.
+
+        Source: convex-backend crates/isolate/src/environment/udf/mod.rs, emit_log_line.
+        """
+        count = len(self.log_lines)
+        if count < MAX_LOG_LINES - 1:
+            self.log_lines.append(_cut(line))
+        elif count == MAX_LOG_LINES - 1:
+            self.log_lines.append(texts.LOG_OVERFLOW.format(limit=MAX_LOG_LINES))
+
+
+def _cut(line: str) -> str:
+    """The line, of whose message so many bytes are kept."""
+    level, space, message = line.partition(" ")
+    data = message.encode(errors="surrogatepass")
+    if len(data) <= MAX_LOG_LINE_BYTES:
+        return line
+    kept = data[:MAX_LOG_LINE_BYTES].decode(errors="ignore")
+    return f"{level}{space}{kept}{texts.TRUNCATED}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +110,7 @@ class Invocation:
         transaction: of a query or mutation; None in actions.
         pages: where a paginated query begins and what it leaves.
         engine: the way to other functions.
+        depth: how many functions of this transaction are waiting for it.
     """
 
     declaration: Declaration
@@ -99,3 +120,4 @@ class Invocation:
     transaction: Transaction | None
     pages: Pages
     engine: Runs
+    depth: int = 0

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 from convex_async.errors import ConvexError
 from convex_async.function_path import FunctionPath
+from convex_async.local import texts
 from convex_async.local.auth.identity import Caller
 from convex_async.local.clock import WallClock
 from convex_async.local.context.cursors import Pages
-from convex_async.local.context.runs import Invocation, Run
+from convex_async.local.context.runs import MAX_DEPTH, Invocation, Run
 from convex_async.local.definitions.functions import Declaration, FunctionKind
 from convex_async.local.definitions.http_actions import Request, Response
 from convex_async.local.engine.calls import FunctionCall
@@ -290,10 +291,12 @@ class Engine:
         run, transaction = caller.run, caller.transaction
         runtime, function = self._runner.find(kind, path, run, is_inner=True)
         if transaction is not None:
+            if caller.depth >= MAX_DEPTH:
+                raise FunctionProblem(texts.TOO_DEEP)
             savepoint = transaction.savepoint()
             try:
                 return await self._runner.invoke(
-                    runtime, function, args, run, transaction, Pages(None)
+                    runtime, function, args, run, transaction, Pages(None), caller.depth + 1
                 )
             except BaseException:
                 transaction.rollback_to(savepoint)

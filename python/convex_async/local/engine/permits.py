@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from convex_async.local import texts
 from convex_async.local.definitions.functions import FunctionKind
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
 
@@ -50,9 +51,7 @@ class Permits:
         except TimeoutError:
             if not limit.expired():
                 raise  # the function's own
-            raise FunctionProblem(
-                f"Function execution timed out (maximum duration: {duration:g}s)"
-            ) from None
+            raise FunctionProblem(texts.TIMED_OUT.format(seconds=duration)) from None
         finally:
             free.release()
 

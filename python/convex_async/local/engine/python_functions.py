@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from convex_async.codec.values import encode
 from convex_async.errors import CodecError, ConvexClientError, ConvexError
+from convex_async.local import texts
 from convex_async.local.context.context import ActionContext, MutationContext, QueryContext
 from convex_async.local.context.runs import Invocation
 from convex_async.local.definitions.crons import Cron
@@ -68,7 +70,10 @@ class PythonFunctions:
             inspect.signature(function.handler).bind(context, **invocation.arguments)
         except TypeError as error:
             raise FunctionProblem(f"ArgumentValidationError: {error}") from None
-        return await _guarded(_call(function.handler, context, invocation.arguments))
+        work = _call(function.handler, context, invocation.arguments)
+        if invocation.transaction is None or invocation.depth:
+            return await _guarded(work)
+        return await _guarded(Timed(work, TIME_LIMITS[function.kind]))
 
     async def run_http_action(
         self, route: Callable[..., Any], request: Request, invocation: Invocation
@@ -78,6 +83,49 @@ class PythonFunctions:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+class Timed:
+    """Work that may compute for so long; what it waits for is not counted.
+
+    Python can't be interrupted: it fails when it next waits, or ends.
+
+    Args:
+        limit: seconds of the processor's time.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T], limit: float) -> None:
+        self._work = work
+        self._limit = limit
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        used = 0.0
+        sent: Any = None
+        step = self._work.send
+        while True:
+            began = time.thread_time()
+            try:
+                waited_for = step(sent)
+            except StopIteration as end:
+                if used + time.thread_time() - began > self._limit:
+                    raise self._timed_out() from None
+                result: T = end.value
+                return result
+            used += time.thread_time() - began
+            if used > self._limit:
+                self._work.close()
+                raise self._timed_out()
+            try:
+                sent = yield waited_for
+                step = self._work.send
+            except GeneratorExit:
+                self._work.close()
+                raise
+            except BaseException as error:
+                sent, step = error, self._work.throw
+
+    def _timed_out(self) -> FunctionProblem:
+        return FunctionProblem(texts.TIMED_OUT.format(seconds=self._limit))
 
 
 def _context(invocation: Invocation) -> QueryContext | MutationContext | ActionContext:

@@ -19,7 +19,7 @@ from convex_async.local.engine.permits import Permits
 from convex_async.local.engine.runtime import Runtime
 from convex_async.local.engine.runtimes import Runtimes
 from convex_async.local.problems import FunctionFailed, FunctionProblem
-from convex_async.local.store.limits import check_arguments, check_result
+from convex_async.local.store.limits import check_arguments, check_result, warnings
 from convex_async.local.transactions.outcome import Failure
 from convex_async.local.transactions.transaction import Transaction
 
@@ -62,7 +62,11 @@ class Runner:
             runtime, function = self.find(kind, path, run, is_inner=False)
             limit = runtime.time_limit(function.kind)
             async with self.permits.running(function.kind, limit):
-                return await self.invoke(runtime, function, args, run, transaction, pages)
+                try:
+                    return await self.invoke(runtime, function, args, run, transaction, pages)
+                finally:
+                    for line in warnings(transaction.metrics) if transaction is not None else ():
+                        run.log_line(line)
         except (FunctionFailed, FunctionProblem, ConvexClientError) as error:
             return self.failure(error)
 
@@ -97,6 +101,7 @@ class Runner:
         run: Run,
         transaction: Transaction | None,
         pages: Pages,
+        depth: int = 0,
     ) -> bytes:
         """Check the arguments, run the function, check the result."""
         arguments = decode(args, root="args")
@@ -107,7 +112,7 @@ class Runner:
             except ValidationError as error:
                 raise FunctionProblem(texts.ARGUMENTS.format(error=error)) from None
         wire = await runtime.run(
-            Invocation(function, args, arguments, run, transaction, pages, self._engine)
+            Invocation(function, args, arguments, run, transaction, pages, self._engine, depth)
         )
         check_result(function.path, wire)
         if function.returns is not None:

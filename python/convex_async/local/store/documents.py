@@ -58,7 +58,11 @@ class Document:
     def key(self, field_paths: tuple[str, ...]) -> bytes:
         """The key in an index over these fields; creation time and id make it unique."""
         values = [_field(self.fields, path) for path in field_paths]
-        return index_key([*values, self.fields["_creationTime"], self.document_id])
+        if field_paths[-1:] != ("_id",):
+            if field_paths[-1:] != ("_creationTime",):
+                values.append(self.fields["_creationTime"])
+            values.append(self.document_id)
+        return index_key(values)
 
 
 def _field(fields: Any, path: str) -> Any:

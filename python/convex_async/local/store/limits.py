@@ -6,7 +6,10 @@ crates/database for sizes and texts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from convex_async.codec.values import measure
+from convex_async.local import texts
 from convex_async.local.problems import FunctionProblem
 
 MAX_ARRAY_LENGTH = 8192
@@ -86,6 +89,25 @@ def check_document(size: int) -> None:
         )
 
 
+# Part of a limit from which on a function is warned.
+WARNING_RATIO = 0.8
+# What is said of each, its unit, and what to do; in the order of the warnings.
+_WARNINGS = [
+    ("documentsRead", "Many documents read in a single function execution", "", f" {_ADVICE}"),
+    ("databaseQueries", "Many reads in a single function execution", "", f" {_ADVICE}"),
+    ("bytesRead", "Many bytes read in a single function execution", " bytes", f" {_ADVICE}"),
+    ("documentsWritten", "Many writes in a single function execution", "", ""),
+    ("bytesWritten", "Many bytes written in a single function execution", " bytes", ""),
+    ("functionsScheduled", "Many functions scheduled by this mutation", "", ""),
+    (
+        "scheduledFunctionArgsBytes",
+        "Large total size of the arguments of scheduled functions from this mutation",
+        " bytes",
+        "",
+    ),
+]
+
+
 class Usage:
     """What one transaction has read, written and scheduled so far."""
 
@@ -118,10 +140,6 @@ class Usage:
         limit = f"{MAX_BYTES_READ} bytes"
         _check("bytes read", self._bytes_read, MAX_BYTES_READ, limit, advice=_ADVICE)
 
-    def ranges(self, count: int) -> None:
-        """Look at how many index ranges were read."""
-        _check("reads", count, MAX_RANGES_READ, advice=_ADVICE)
-
     def written(self, documents: int, size: int) -> None:
         """Count a document of a size; `documents` were written with it."""
         self._bytes_written += size
@@ -142,6 +160,25 @@ class Usage:
                 "Too large total size of the arguments of scheduled functions from this mutation "
                 f"(limit: {MAX_SCHEDULED_SIZE} bytes)"
             )
+
+
+def check_ranges(count: int) -> None:
+    """Raise `FunctionProblem` if a transaction has read too many index ranges."""
+    _check("reads", count, MAX_RANGES_READ, advice=_ADVICE)
+
+
+def warnings(metrics: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Log lines about the limits that a transaction came near to.
+
+    Args:
+        metrics: what was used of each limit, as `Usage.metrics` tells it.
+    """
+    return [
+        texts.NEAR_LIMIT.format(what=what, used=used, limit=limit, unit=unit, advice=advice)
+        for name, what, unit, advice in _WARNINGS
+        for used, limit in [metrics[name]]
+        if int(WARNING_RATIO * limit) < used <= limit
+    ]
 
 
 def _check(what: str, count: int, limit: int, shown: str = "", *, advice: str = "") -> None:

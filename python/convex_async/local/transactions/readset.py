@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from convex_async.local.definitions.schema import BY_ID
 from convex_async.local.store.documents import Commit, IndexName
 from convex_async.local.store.index_key import successor
+from convex_async.local.store.limits import check_ranges
 
 # The system table that is written when functions are swapped: every run has read it, so that live
 # queries run again with the new code, and a mutation that began with the old one does too.
@@ -47,13 +48,15 @@ class OpenRange:
         if self._place < 0:
             self._place = len(self._ranges)
             self._ranges.append(KeyRange(low, high))
-            self._read_set.count += 1
+            self._read_set._count()
         else:
             self._ranges[self._place] = KeyRange(low, high)
 
 
 class ReadSet:
     """Index ranges that a transaction read; a lone document is a range of `by_id`.
+
+    Noting one raises `FunctionProblem` when there are too many.
 
     Attributes:
         count: how many ranges there are, of all indexes.
@@ -69,7 +72,11 @@ class ReadSet:
         read = KeyRange(low, high)
         if read not in ranges[-1:]:
             ranges.append(read)
-            self.count += 1
+            self._count()
+
+    def _count(self) -> None:
+        self.count += 1
+        check_ranges(self.count)
 
     def begin(self, table: str, index: str) -> OpenRange:
         """A range that grows while it is read; nothing is noted before it reaches something."""

@@ -165,7 +165,6 @@ class Transaction:
 
     def _count_read(self, document: Document | None) -> None:
         self.usage.read(0 if document is None else document.size)
-        self.usage.ranges(self.read_set.count)
 
     # Writing
 

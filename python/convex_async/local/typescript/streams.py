@@ -109,7 +109,7 @@ def _range(
     indexes = transaction.store.schema.indexes(table)
     if index not in indexes:
         raise FunctionProblem(f"Index {table}.{index} not found.")
-    found = IndexRange(indexes[index])
+    found = IndexRange(indexes[index], f"{table}.{index}")
     for part in json:
         add = getattr(found, part["type"].lower())
         add(part["fieldPath"], value_of(part["value"]))
