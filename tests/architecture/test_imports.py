@@ -16,7 +16,9 @@ PACKAGE = Path(convex_async.__file__).parent
 # From the top down. A room sees itself and what is below it; rooms of one rung never see each
 # other. Rooms that are still to be built have their place already.
 LADDER = """
+__main__
 cli
+transfer
 testing
 sync
 client | local
