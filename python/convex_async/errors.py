@@ -14,6 +14,7 @@
     │  ├─ UnsupportedTypeError(TypeError)
     │  └─ InvalidValueError(ValueError)
     ├─ AuthError                         the token was refused after a refresh
+    ├─ MessageTooLargeError              a request that the deployment's socket does not take
     ├─ InternalError                     a bug of this package stopped the client
     ├─ OutboxError                       the file of unanswered mutations can't be used
     ├─ BatchError                        one of many batches of rows failed
@@ -218,6 +219,20 @@ class InvalidValueError(CodecError, ValueError):
 
 class AuthError(ConvexClientError):
     """The deployment refused the token, also after a refresh.
+
+    Attributes:
+        outcome: "not_sent" when the request will never run, "unknown" when it may have.
+    """
+
+    def __init__(self, message: str, *, outcome: Outcome = "not_sent") -> None:
+        super().__init__(message)
+        self.outcome: Outcome = outcome
+
+
+class MessageTooLargeError(ConvexClientError, ValueError):
+    """A request is larger on the wire than the deployment's WebSocket takes.
+
+    Files of any size go by `upload`; much data goes in several calls.
 
     Attributes:
         outcome: "not_sent" when the request will never run, "unknown" when it may have.

@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from convex_async.codec.values import decode
-from convex_async.errors import CodecError, ConnectionLostError, ConvexError, FunctionError
+from convex_async.errors import (
+    CodecError,
+    ConnectionLostError,
+    ConvexError,
+    FunctionError,
+    MessageTooLargeError,
+)
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.results import (
     Answer,
     Failed,
     Lost,
     Succeeded,
+    TooLarge,
 )
 from convex_async.shown import escaped
 
@@ -21,6 +28,7 @@ def value_or_raise(path: FunctionPath, answer: Answer, type: Any) -> Any:
 
     Raises:
         ConvexError, FunctionError: the function failed.
+        MessageTooLargeError: the request is not taken.
         ConnectionLostError: an action was under way when the socket went.
         CodecError: the value is not what `type` says, or not a Convex value.
     """
@@ -38,6 +46,12 @@ def value_or_raise(path: FunctionPath, answer: Answer, type: Any) -> Any:
             raise ConnectionLostError(
                 f"{path}: the connection was lost while the action was under way "
                 f"({answer.reason}); it may or may not have run"
+            )
+        case TooLarge():
+            raise MessageTooLargeError(
+                f"{path}: the connection was closed twice over the size of this request "
+                f"({answer.reason}); it is not sent again",
+                outcome="unknown",
             )
         case _:
             assert_never(answer)

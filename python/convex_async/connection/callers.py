@@ -19,7 +19,7 @@ from convex_async.outbox.journal import NoJournal
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.requests import RequestId, RequestKind
-from convex_async.protocol.results import Answer, Failed
+from convex_async.protocol.results import Answer, Failed, TooLarge
 
 logger = logging.getLogger("convex_async")
 
@@ -124,9 +124,10 @@ class Callers:
     def settle(self, request_id: RequestId, answer: Answer) -> None:
         """The deployment answered, or the action is lost."""
         future = self._take(request_id)
-        if future is None and self._journal.is_kept and isinstance(answer, Failed):
-            logger.warning("a mutation of an earlier process failed: %s", answer.message)
-            self._journal.fail(request_id, answer.message)
+        failure = _failure(answer)
+        if future is None and self._journal.is_kept and failure is not None:
+            logger.warning("a mutation of an earlier process failed: %s", failure)
+            self._journal.fail(request_id, failure)
         else:
             self._journal.forget(request_id)
         if future is not None and not future.done():
@@ -199,3 +200,14 @@ class Callers:
     def disconnected(self) -> None:
         """The socket is gone."""
         self._journal.disconnected()
+
+
+def _failure(answer: Answer) -> str | None:
+    """Why it is of no use to ask again."""
+    match answer:
+        case Failed():
+            return answer.message
+        case TooLarge():
+            return f"its message is too large: {answer.reason}"
+        case _:
+            return None

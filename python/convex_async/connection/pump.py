@@ -15,7 +15,7 @@ from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.connection import Halted, Offline, Online
 from convex_async.protocol.frames import FrameDecoder, encode_message
 from convex_async.shown import escaped, without_secrets
-from convex_async.transport.base import ConnectionClosed, Connector, Transport
+from convex_async.transport.base import TOO_LARGE, ConnectionClosed, Connector, Transport
 
 logger = logging.getLogger("convex_async")
 
@@ -248,7 +248,12 @@ class Pump:
 
     def _disconnected(self, reason: str) -> None:
         self._gone()
-        self._core.disconnected(reason, now=self._clock(), jitter=random.random())
+        self._core.disconnected(
+            reason,
+            now=self._clock(),
+            jitter=random.random(),
+            too_large=reason.startswith(TOO_LARGE),
+        )
         self._delivery.settle()
         self._tell_of_failure(reason)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from convex_async.auth.credentials import user_of
@@ -10,11 +11,13 @@ from convex_async.auth.tokens import TokenFetcher, TokenSource
 from convex_async.connection.callers import Callers
 from convex_async.connection.delivery import Delivery
 from convex_async.connection.mailbox import Mailbox
-from convex_async.errors import AuthError
+from convex_async.errors import AuthError, MessageTooLargeError
 from convex_async.outbox.journal import NoJournal
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.identity import Credential
 from convex_async.protocol.client.requests import RequestId
+
+logger = logging.getLogger("convex_async")
 
 
 class SignIn:
@@ -111,4 +114,9 @@ class SignIn:
         if is_token:
             self._journal.name_user(user)
         for entry in self._journal.take(user, is_token=is_token):
-            self._core.restore(RequestId(entry.request_id), entry.path, entry.wire)
+            request_id = RequestId(entry.request_id)
+            try:
+                self._core.restore(request_id, entry.path, entry.wire)
+            except MessageTooLargeError as error:
+                logger.warning("a mutation of an earlier process can't be sent: %s", error)
+                self._journal.fail(request_id, str(error))

@@ -53,7 +53,13 @@ class Lost(Struct, frozen=True):
     reason: str
 
 
-Answer: TypeAlias = FunctionResult | Lost
+class TooLarge(Struct, frozen=True):
+    """The socket was closed twice over the size of this request's message."""
+
+    reason: str
+
+
+Answer: TypeAlias = FunctionResult | Lost | TooLarge
 
 
 def result_of(response: MutationResponse | ActionResponse) -> FunctionResult:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
+TOO_LARGE = "closed with code 1009"
+"""How the reason begins where the peer takes no message of that size (RFC 6455, 7.4.1)."""
+
 
 class ConnectionClosed(Exception):
     """The connection ended.

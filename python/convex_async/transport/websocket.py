@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from convex_async.errors import RemoteProtocolError, TransportError
-from convex_async.transport.base import ConnectionClosed
+from convex_async.transport.base import TOO_LARGE, ConnectionClosed
 from convex_async.transport.receive_buffers import keep_receive_buffers
 
 
@@ -45,6 +45,8 @@ class WebSocketTransport:
                 return None
             case WSMsgType.PONG:
                 return None
+            case WSMsgType.CLOSE if message.data == 1009:
+                raise ConnectionClosed(f"{TOO_LARGE} {message.extra or ''}".strip())
             case WSMsgType.CLOSE:
                 raise ConnectionClosed(message.extra or f"closed with code {message.data}")
             case WSMsgType.BINARY:

@@ -100,3 +100,19 @@ def test_the_same_state_is_told_by_bytes_and_not_by_the_run() -> None:
     assert failure.same_state(Failed("no", None, (), "bb"))
     assert not failure.same_state(Failed("no", b"null", (), "aa"))
     assert not value.same_state(failure)
+
+
+def test_a_set_that_is_too_large_for_one_message_goes_in_several() -> None:
+    queries = QuerySet[Any]()
+    args = [b'{"a":"%b"}' % (b"x" * size) for size in (100, 5000, 101, 102)]
+    for each in args:
+        queries.subscribe(A, each, None, 0.0)
+    queries.restart()
+    messages = []
+    while message := queries.drain(1000):
+        messages.append(message)
+    versions = [(message.base_version, message.new_version) for message in messages]
+    assert versions == [(0, 1), (1, 2), (2, 3)]
+    sent = [[change.query_id for change in message.modifications] for message in messages]
+    assert sent == [[0], [1], [2, 3]]
+    assert not queries.wants_to_send

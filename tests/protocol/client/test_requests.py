@@ -165,3 +165,57 @@ def test_a_reconnect_sends_what_was_restored_before_what_came_later() -> None:
     assert sent(requests) == [7, 1000]
     requests.disconnected()
     assert sent(requests) == [7, 1000]
+
+
+def drained(requests: Requests) -> list[int]:
+    return [message.request_id for message in requests.drain(0)]
+
+
+def test_after_a_close_for_size_all_goes_one_by_one_until_it_is_known_which() -> None:
+    requests = Requests()
+    first, second, third = add(requests), add(requests), add(requests)
+    assert drained(requests) == [first, second, third]
+    later = add(requests)
+    assert requests.closed_for_size() is None
+    requests.disconnected()
+    assert drained(requests) == [first]
+    assert not requests.wants_to_send
+    requests.answered("mutation", first, Succeeded(b"1"), None, reached=0)
+    assert drained(requests) == [second]
+    assert requests.closed_for_size() is None  # the first time alone
+    requests.disconnected()
+    assert drained(requests) == [second]
+    culprit = requests.closed_for_size()
+    assert culprit is not None
+    assert culprit.request_id == second
+    requests.disconnected()
+    assert drained(requests) == [third]
+    requests.answered("mutation", third, Succeeded(b"1"), None, reached=0)
+    further = add(requests)
+    assert drained(requests) == [later, further]  # as ever again
+
+
+def test_a_close_for_size_is_not_the_fault_of_who_was_alone_once() -> None:
+    requests = Requests()
+    first = add(requests)
+    assert drained(requests) == [first]
+    assert requests.closed_for_size() is None
+    requests.disconnected()
+    assert drained(requests) == [first]
+    requests.answered("mutation", first, Succeeded(b"1"), None, reached=0)
+    second = add(requests)
+    assert drained(requests) == [second]
+    assert requests.closed_for_size() is None
+
+
+def test_what_was_given_up_and_is_too_large_is_told_to_nobody() -> None:
+    requests = Requests()
+    first = add(requests)
+    for _ in range(2):
+        assert drained(requests) == [first]
+        requests.withdraw(first)
+        assert requests.closed_for_size() is None
+        requests.disconnected()
+        first = add(requests)
+    requests.withdraw(first)
+    assert len(requests) == 0

@@ -31,8 +31,9 @@ CLIENT_TIMEOUT = 120.0
 GOING_AWAY = 1001
 # Seconds that a client has to answer a close frame.
 CLOSE_TIMEOUT = 1.0
-# Bytes of a message from a client (tungstenite, which the server uses: max_message_size).
-MAX_MESSAGE_SIZE = 64 * 2**20
+# Bytes of a frame from a client (tungstenite, which the server uses: max_frame_size). A message in
+# several frames may have 64 MiB there; aiohttp has one limit for both, and clients send one frame.
+MAX_MESSAGE_SIZE = 16 * 2**20
 # Bytes of the reason in a close frame (RFC 6455 section 5.5).
 MAX_CLOSE_REASON = 123
 

@@ -24,7 +24,7 @@ from convex_async.protocol.client.connection import (
 from convex_async.protocol.client.events import ClientEvent, RequestSettled, RequestsRefused
 from convex_async.protocol.client.identity import ClientIdentity, Credential, Refused, Waiting
 from convex_async.protocol.client.incoming import Incoming
-from convex_async.protocol.client.outgoing import Outgoing
+from convex_async.protocol.client.outgoing import Outgoing, check_size
 from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.query_set import Mailbox, Subscriber
 from convex_async.protocol.client.remote import StartVersionMismatch, Step
@@ -37,7 +37,7 @@ from convex_async.protocol.messages import (
     ServerMessage,
     format_timestamp,
 )
-from convex_async.protocol.results import FunctionResult, Lost
+from convex_async.protocol.results import FunctionResult, Lost, TooLarge
 
 
 class ClientProtocol(Generic[Mailbox]):
@@ -149,7 +149,11 @@ class ClientProtocol(Generic[Mailbox]):
             mailbox: comes back in `ResultsChanged`.
             fresh: accept only results of the present socket, not one from before a disconnect.
             linger: seconds for which the query stays after its last subscriber.
+
+        Raises:
+            MessageTooLargeError: the arguments are more than the deployment takes.
         """
+        check_size(path, args)
         subscriber = self._query_set.subscribe(path, args, mailbox, linger)
         settled = self._identity.is_settled
         return subscriber, self._view.enter(subscriber, settled=settled, fresh=fresh)
@@ -174,7 +178,11 @@ class ClientProtocol(Generic[Mailbox]):
             args: canonical wire bytes of the arguments object.
             request_id: above all that the session has had; the next one if not given.
             update: run at once; if it raises, that is raised and nothing is queued.
+
+        Raises:
+            MessageTooLargeError: the arguments are more than the deployment takes.
         """
+        check_size(path, args)
         if update is not None:
             expected_id = self._requests.next_id if request_id is None else request_id
             self._session.deliver(self._view.expect(expected_id, update))
@@ -183,7 +191,8 @@ class ClientProtocol(Generic[Mailbox]):
     def action(
         self, path: FunctionPath, args: bytes, request_id: RequestId | None = None
     ) -> RequestId:
-        """Queue an action; arguments as for `mutation`."""
+        """Queue an action; arguments and errors as for `mutation`."""
+        check_size(path, args)
         return self._request("action", path, args, request_id)
 
     def _request(
@@ -193,7 +202,12 @@ class ClientProtocol(Generic[Mailbox]):
         return self._requests.add(kind, path, args, epoch, request_id).request_id
 
     def restore(self, request_id: RequestId, path: FunctionPath, args: bytes) -> None:
-        """Queue a mutation of an earlier process of this session, to run as the present user."""
+        """Queue a mutation of an earlier process of this session, to run as the present user.
+
+        Raises:
+            MessageTooLargeError: the arguments are more than the deployment takes.
+        """
+        check_size(path, args)
         self._requests.restore(request_id, path, args, self._identity.epoch)
 
     def hold_back(self, *, above: int) -> None:
@@ -288,15 +302,21 @@ class ClientProtocol(Generic[Mailbox]):
         if not self._link.outstanding and type(message) is not Ping:
             self._link.retries = 0
 
-    def disconnected(self, reason: str, *, now: float, jitter: float) -> None:
+    def disconnected(
+        self, reason: str, *, now: float, jitter: float, too_large: bool = False
+    ) -> None:
         """The socket is gone, or could not be opened.
 
         Args:
             reason: the server's close reason, or what happened; it decides the delay.
             jitter: a random number from 0 to 1.
+            too_large: it went because a message of this client was larger than is taken.
         """
         if isinstance(self._link.state, Halted):
             return
+        if too_large and (culprit := self._requests.closed_for_size()) is not None:
+            self._session.deliver(self._view.forget((culprit.request_id,)))
+            self._session.events.append(RequestSettled(culprit.request_id, TooLarge(reason)))
         for request in self._requests.disconnected():
             self._session.events.append(RequestSettled(request.request_id, Lost(reason)))
         for query in self._query_set:

@@ -5,10 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic
 
+from convex_async.errors import MessageTooLargeError
+from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.identity import ClientIdentity
 from convex_async.protocol.client.query_set import Mailbox, QuerySet
 from convex_async.protocol.client.requests import Requests
 from convex_async.protocol.messages import ClientMessage, Connect
+
+# Bytes of one frame from a client (tungstenite's max_frame_size, which convex-backend
+# crates/local_backend leaves as it is). aiohttp writes a message as one frame.
+MAX_FRAME = 16 * 2**20
+# Bytes of a message beside the function's path and its arguments: names, ids, a journal.
+ENVELOPE = 1024
+
+
+def check_size(path: FunctionPath, args: bytes) -> None:
+    """Raise `MessageTooLargeError` for a call that no socket of the deployment would take.
+
+    Args:
+        args: wire bytes of the arguments object.
+    """
+    size = len(args) + len(path) + ENVELOPE
+    if size > MAX_FRAME:
+        raise MessageTooLargeError(
+            f"{path}: arguments of {len(args) / 2**20:.1f} MiB on the wire, where the deployment "
+            f"takes messages of {MAX_FRAME / 2**20:.0f} MiB (bytes are a third longer there): "
+            "send less at a time, or upload a file"
+        )
 
 
 class Outgoing(Generic[Mailbox]):
@@ -66,7 +89,7 @@ class Outgoing(Generic[Mailbox]):
                 return messages  # the window is full
         if (authenticate := self._identity.speak_as(now)) is not None:
             messages.append(authenticate)
-        if modify := self._query_set.drain():
+        while modify := self._query_set.drain(MAX_FRAME - ENVELOPE):
             messages.append(modify)
         messages += self._requests.drain(now)
         return messages

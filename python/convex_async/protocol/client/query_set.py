@@ -7,6 +7,7 @@ tick travel in one ModifyQuerySet, and none survives a reconnect in a queue.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Generic, NewType, TypeAlias, TypeVar
 
@@ -15,6 +16,9 @@ from msgspec import Raw
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.messages import Add, ModifyQuerySet, Remove
 from convex_async.protocol.results import FunctionResult
+
+# Bytes of one change in a message beside the path, the arguments and the journal.
+ENTRY = 100
 
 Mailbox = TypeVar("Mailbox")
 """Whatever the shell delivers to; the core only hands it back."""
@@ -178,15 +182,24 @@ class QuerySet(Generic[Mailbox]):
         for query in self._queries.values():
             query.fresh = False
 
-    def drain(self) -> ModifyQuerySet | None:
-        """All intents since the last call as one message."""
+    def drain(self, limit: float = math.inf) -> ModifyQuerySet | None:
+        """All intents since the last call as one message, or the first of them.
+
+        Args:
+            limit: bytes of the message; what is more is for the next call.
+        """
         if not self.wants_to_send:
             return None
         changes: list[Add | Remove] = [Remove(query_id) for query_id in self._to_remove]
-        changes += [
-            Add(q.query_id, q.path, Raw(b"[%b]" % q.args), q.journal) for q in self._to_add.values()
-        ]
-        self._to_add = {}
+        size = len(changes) * ENTRY
+        left: dict[int, Query[Mailbox]] = {}
+        for query_id, query in self._to_add.items():
+            size += len(query.args) + len(query.path) + len(query.journal or "") + ENTRY
+            if changes and size > limit:
+                left[query_id] = query
+            else:
+                changes.append(Add(query_id, query.path, Raw(b"[%b]" % query.args), query.journal))
+        self._to_add = left
         self._to_remove = []
         self._announced = True
         self._version += 1

@@ -98,6 +98,8 @@ class Requests:
         self.times: dict[RequestId, int | None] = {}
         self.next_id = 0
         self.sendable: float = math.inf
+        self._careful_up_to: int | None = None
+        self._suspect: RequestId | None = None
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -171,6 +173,8 @@ class Requests:
                 yield self._send(queue.popleft())
 
     def _may_go(self, request: Request) -> bool:
+        if self._careful_up_to is not None and any(self._on_wire.values()):
+            return False
         return self._on_wire[request.kind] < WINDOW and request.request_id <= self.sendable
 
     def take_lone(self, epoch: int) -> Mutation | Action | None:
@@ -269,6 +273,31 @@ class Requests:
             self._settle(request)
         return settled
 
+    def closed_for_size(self) -> Request | None:
+        """The socket was closed because a message was too large: find out which, and go on.
+
+        All that was on the wire is sent again one by one. Call it before `disconnected`.
+
+        Returns:
+            The request that was alone on the wire for the second time; it is settled.
+        """
+        queued = {r.request_id for queue in self._queued.values() for r in queue}
+        on_wire = [
+            request
+            for request in self._requests.values()
+            if type(request.state) in (Sent, Abandoned) and request.request_id not in queued
+        ]
+        if not on_wire:
+            return None
+        ids = [request.request_id for request in on_wire]
+        self._careful_up_to = max(self._careful_up_to or 0, *ids)
+        culprit = on_wire[0] if len(on_wire) == 1 else None
+        if culprit is None or culprit.request_id != self._suspect:
+            self._suspect = None if culprit is None else culprit.request_id
+            return None
+        self._settle(culprit)
+        return culprit if type(culprit.state) is Sent else None  # nobody waits for it
+
     def disconnected(self) -> list[Request]:
         """The socket is gone: queue again what may be sent again.
 
@@ -311,6 +340,9 @@ class Requests:
     def _settle(self, request: Request) -> None:
         del self._requests[request.request_id]
         self._completed.pop(request.request_id, None)
+        up_to = self._careful_up_to
+        if up_to is not None and not any(left <= up_to for left in self._requests):
+            self._careful_up_to = self._suspect = None
 
 
 def _turn(request: Request) -> tuple[int, RequestId]:
