@@ -15,7 +15,7 @@ from convex_async.errors import RequestTimeoutError, once_more
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.requests import RequestKind
-from convex_async.protocol.results import Answer, Lost
+from convex_async.protocol.results import Answer, Failed, Succeeded
 
 logger = logging.getLogger("convex_async")
 
@@ -93,7 +93,7 @@ async def request(
         _log(kind, path, answer, began)
         if notes is not None:
             notes.ts = running.core.noted_time(request_id)
-    if notes is not None and not isinstance(answer, Lost):
+    if notes is not None and isinstance(answer, Succeeded | Failed):
         notes.log_lines = answer.log_lines
     return value_or_raise(path, answer, type)
 
