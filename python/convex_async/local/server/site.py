@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,6 +19,12 @@ from convex_async.local.engine.engine import Engine
 from convex_async.local.server.http_bodies import json_response
 from convex_async.local.server.incoming import whole
 from convex_async.local.transactions.outcome import Failure
+
+# A header's name and value (RFC 9110, 5.6.2 and 5.5).
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+
+_log = logging.getLogger("convex_async.local")
 
 # Bytes of a request to an HTTP action (docs.convex.dev/functions/http-actions: 20 MB).
 MAX_REQUEST = 20 * 2**20
@@ -54,6 +63,9 @@ class Site:
             if answer.data is not None:
                 body["data"] = Raw(to_plain_json(answer.data))
             return json_response(body, status=500)
+        if problem := _unsendable(answer.status, answer.headers):
+            _log.error("the HTTP action for %s %s answers with %s", request.method, path, problem)
+            return json_response({"code": f"The HTTP action answers with {problem}"}, status=500)
         return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
 
     async def _identity(self, request: web.Request) -> Caller | None:
@@ -64,3 +76,13 @@ class Site:
             )
         except TokenRefused:
             return None
+
+
+def _unsendable(status: int, headers: Mapping[str, str]) -> str | None:
+    """What of an answer no HTTP answer can have, or None."""
+    if not 200 <= status <= 599:
+        return f"the status {status}"
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+            return f"the header {name!r}, whose name or value may not be sent"
+    return None

@@ -21,9 +21,16 @@ def add_storage_routes(router: web.UrlDispatcher, engine: Engine, files: Files) 
 
     async def upload(request: web.Request) -> web.Response:
         files.check_token(request.query.get("token", ""))
+        content_type = request.headers.get("Content-Type")
+        if content_type is not None and not content_type.isprintable():
+            raise DeploymentProblem("BadRequest", "BadHeader", "Content-Type is no text")
         about = await files.write(pieces(request), request.headers.get("Digest"))
-        about["contentType"] = request.headers.get("Content-Type")
-        storage_id = await engine.transact(lambda t: t.insert_system(STORAGE, about))
+        about["contentType"] = content_type
+        try:
+            storage_id = await engine.transact(lambda t: t.insert_system(STORAGE, about))
+        except BaseException:
+            files.remove(about["name"])
+            raise
         return json_response({"storageId": storage_id})
 
     async def download(request: web.Request) -> web.StreamResponse:

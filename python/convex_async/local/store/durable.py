@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Iterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +60,9 @@ class Durable:
     """
 
     def __init__(self, path: Path) -> None:
+        # Not opened if it is there: closing it again would let go of this process's locks on it.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             self._connection = sqlite3.connect(
                 path, timeout=0, check_same_thread=False, isolation_level=None
@@ -82,6 +87,7 @@ class Durable:
             if not is_new and (not ours or form != FORMAT):
                 what = f"in form {form}, not {FORMAT}" if ours else "of something else"
                 raise OSError(f"{path} is no file of a local deployment's data, but {what}")
+            _narrow(path)
             # With FULL a commit is on the disk once it returns: it survives a loss of power too.
             connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
             connection.execute("BEGIN IMMEDIATE")
@@ -204,3 +210,10 @@ class _Kept(MutableMapping[str, bytes]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _narrow(path: Path) -> None:
+    """Let the file, which has users' data and keys, be its owner's alone, and its log files."""
+    for part in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        if part.exists() and part.stat().st_mode & 0o077:
+            part.chmod(0o600)

@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import os
 import secrets
+import shutil
 import struct
 import tempfile
 import time
@@ -14,6 +16,7 @@ import uuid
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,9 @@ from convex_async.local.store.documents import STORAGE, Commit
 UPLOAD_URL_LIFETIME = 3600.0
 # What its token holds: when it ends, seconds since the epoch, and what makes it one of its own.
 _TOKEN = struct.Struct("!d8s")
+
+# Of temporary folders; the process's id follows.
+_PREFIX = "convex-async-files-"
 
 _log = logging.getLogger("convex_async.local")
 
@@ -37,7 +43,7 @@ class Files:
     """
 
     def __init__(self, folder: Path | None, secret: bytes) -> None:
-        self._temporary = None if folder is not None else tempfile.TemporaryDirectory()
+        self._temporary = None if folder is not None else _temporary_folder()
         self._folder = folder or Path(self._temporary.name if self._temporary else "")
         self._secret = secret
         self._remover = ThreadPoolExecutor(1, thread_name_prefix="convex-async files")
@@ -104,6 +110,10 @@ class Files:
             if write.after is None and write.before is not None and write.before.table == STORAGE:
                 self._remover.submit(_remove, self.path(write.before.fields["name"]))
 
+    def remove(self, name: str) -> None:
+        """Remove the bytes of a file that came to nothing, in a thread of their own."""
+        self._remover.submit(_remove, self.path(name))
+
     async def write(self, chunks: AsyncIterable[bytes], digest: str | None) -> dict[str, Any]:
         """Keep a file, streaming it; what there is to know of it.
 
@@ -117,8 +127,8 @@ class Files:
         name = str(uuid.uuid4())
         path = self.path(name)
         sha256, size = hashlib.sha256(), 0
-        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        file = await asyncio.to_thread(path.open, "wb")
+        await asyncio.to_thread(make_private_folder, self._folder)
+        file = await asyncio.to_thread(open, path, "xb", opener=_private)
         try:
             async for chunk in chunks:
                 sha256.update(chunk)
@@ -134,6 +144,43 @@ class Files:
             path.unlink(missing_ok=True)
             raise
         return {"name": name, "sha256": b64encode(sha256.digest()).decode(), "size": float(size)}
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, or narrow it, so that it is its owner's alone."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder of this process's; those of processes that were killed go now."""
+    if hasattr(os, "getuid"):  # elsewhere there is no asking whether a process lives
+        _sweep(Path(tempfile.gettempdir()))
+    return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-")
+
+
+def _sweep(folder: Path) -> None:
+    for left in folder.glob(f"{_PREFIX}*"):
+        process_id = left.name.removeprefix(_PREFIX).partition("-")[0]
+        with suppress(OSError):  # another one was sooner
+            is_ours = left.lstat().st_uid == os.getuid() and left.is_dir()
+            if is_ours and process_id.isdecimal() and not _lives(int(process_id)):
+                shutil.rmtree(left)  # which follows no symlink
+
+
+def _lives(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass  # it is another user's
+    return True
 
 
 def _remove(path: Path) -> None:
