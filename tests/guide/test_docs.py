@@ -28,6 +28,7 @@ FUNCTIONS = {"workers.md": backend.functions}
         ("local.md", 3),
         ("reactive.md", 4),
         ("workers.md", 3),
+        ("telemetry.md", 2),
     ],
 )
 async def test_a_page_runs(page: str, blocks: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,6 @@ from convex_async.client.subscription import Subscription
 from convex_async.client_base.asked import unpack
 from convex_async.client_base.base import ClientBase, Settings
 from convex_async.connection.driver import Driver, WireSettings
-from convex_async.connection.mailbox import Mailbox
 from convex_async.connection.running import Running
 from convex_async.connection.state import ClientState
 from convex_async.errors import (
@@ -40,6 +39,7 @@ from convex_async.protocol.client.identity import (
     Waiting,
 )
 from convex_async.protocol.client.requests import RequestKind
+from convex_async.telemetry.tracer import Tracer, tracer_for
 
 if TYPE_CHECKING:
     import aiohttp
@@ -73,6 +73,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
         allow_insecure: send tokens over plain http to hosts other than this one.
         outbox: a file that keeps the unanswered mutations over the end of the process, however it
             ends (see `Outbox`). Give each client one of its own.
+        tracer: is told what the client does, see `convex_async.telemetry.tracer`.
 
     Raises:
         ValueError: the URL is no deployment URL, or an option is out of range.
@@ -94,6 +95,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
         compress: bool = False,
         allow_insecure: bool = False,
         outbox: str | os.PathLike[str] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         super().__init__(Settings.of(url, site_url, timeout, allow_insecure))
         if inactivity_timeout <= 0 or close_timeout < 0:
@@ -109,6 +111,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
             "compress": compress,
             "allow_insecure": allow_insecure,
             "outbox": outbox,
+            "tracer": tracer,
         }
         wire = WireSettings(
             self._settings.deployment.sync_url,
@@ -117,7 +120,10 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
             max_message_size=max_message_size,
             compress=compress,
         )
-        self._driver = Driver(wire, same=same_value, outbox=outbox, deployment=self.url)
+        self._tracer = tracer_for(self.url, tracer)
+        self._driver = Driver(
+            wire, same=same_value, outbox=outbox, deployment=self.url, tracer=self._tracer
+        )
         self._sign_in(auth, admin_key, acting_as)
 
     def __repr__(self) -> str:
@@ -341,7 +347,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
         path, args, type = unpack("query", path, args, type)
         function, wire, made = self._reading.call(path, args, type)
         running = self._driver.running()
-        mailbox = Mailbox(buffer)
+        mailbox = running.make_mailbox(buffer)
         subscriber = running.subscribe(function, wire, mailbox, linger=linger)
         return Subscription(function, subscriber, mailbox, running, type=made)
 
@@ -375,7 +381,12 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
         return self._driver.running()
 
     async def _ask(self, path: FunctionPath, args: bytes, type: Any, timeout: float | None) -> Any:
-        return await ask(self._driver.running(), path, args, type, timeout)
+        running = self._driver.running()
+        if self._tracer is None:
+            return await ask(running, path, args, type, timeout)
+        notes = Notes()
+        call = ask(running, path, args, type, timeout, notes)
+        return await self._tracer.around("query", path, notes, call)
 
     def _act(
         self, path: FunctionPath, args: bytes, type: Any, timeout: float | None
@@ -392,10 +403,15 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
         notes: Notes | None,
     ) -> Any:
         running = self._driver.running()
+        notes = notes or Notes()
         if kind == "query":
-            return await ask(running, path, args, type, timeout, notes)
-        asked: RequestKind = "mutation" if kind == "mutation" else "action"
-        return await request(running, asked, path, args, type, timeout, None, notes)
+            call = ask(running, path, args, type, timeout, notes)
+        else:
+            asked: RequestKind = "mutation" if kind == "mutation" else "action"
+            call = request(running, asked, path, args, type, timeout, None, notes)
+        return await (
+            call if self._tracer is None else self._tracer.around(kind, path, notes, call)
+        )
 
     async def _request(
         self,
@@ -406,7 +422,12 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
         timeout: float | None,
         update: overlay.OptimisticUpdate | None = None,
     ) -> Any:
-        return await request(self._driver.running(), kind, path, args, type, timeout, update)
+        running = self._driver.running()
+        if self._tracer is None:
+            return await request(running, kind, path, args, type, timeout, update)
+        notes = Notes()
+        call = request(running, kind, path, args, type, timeout, update, notes)
+        return await self._tracer.around(kind, path, notes, call)
 
 
 C = TypeVar("C", bound=ConvexClient)

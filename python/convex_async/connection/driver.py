@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from convex_async.outbox.outbox import Outbox, outbox_path
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.identity import ANONYMOUS, ClientIdentity, Credential
 from convex_async.protocol.client.requests import RequestId
+from convex_async.telemetry.tracer import SafeTracer
 from convex_async.transport.session import SessionHolder
 from convex_async.transport.websocket import WebSocketConnector
 from convex_async.version import CLIENT_HEADER
@@ -60,6 +62,7 @@ class Driver:
         same: see `ClientProtocol`.
         deployment: the URL that an outbox belongs to.
         outbox: a file that keeps mutations over the end of the process; None for none.
+        tracer: is told what happens; None for none.
 
     Attributes:
         outbox: what the user sees of it, or None.
@@ -72,7 +75,9 @@ class Driver:
         same: Callable[[bytes, bytes], bool],
         outbox: str | os.PathLike[str] | None = None,
         deployment: str = "",
+        tracer: SafeTracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self.closed = False
         self._wire = wire
         self._same = same
@@ -233,7 +238,12 @@ class Driver:
             max_message_size=self._wire.max_message_size,
             compress=self._wire.compress,
         )
-        running = Running(
+        make: Any = Running
+        if self._tracer is not None:
+            from convex_async.connection.traced import TracedRunning
+
+            make = partial(TracedRunning, tracer=self._tracer)
+        running: Running = make(
             self._core,
             connect,
             connect_timeout=self._wire.inactivity_timeout,

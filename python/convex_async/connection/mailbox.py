@@ -33,6 +33,11 @@ class Mailbox:
         self._home = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether a result would be lost by another; only those know that somebody traces."""
+        return False
+
     def deliver(self, result: FunctionResult, ts: int) -> None:
         """A newer result; whoever waits wakes."""
         self.result, self.ts = result, ts

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from convex_async.auth.tokens import TokenFetcher
 from convex_async.connection.alarm import Alarm
@@ -70,7 +71,9 @@ class Running:
         self._loop = loop = asyncio.get_running_loop()
         self._alarm = Alarm(loop)
         self._callers = Callers(core, loop, journal, self._changed)
-        self._delivery = Delivery(core, self._callers, self._alarm, loop=loop, clock=clock)
+        self._delivery = self._make_delivery(
+            core, self._callers, self._alarm, loop=loop, clock=clock
+        )
         self._sign_in = SignIn(
             core, self._callers, journal, loop=loop, delivery=self._delivery, clock=clock
         )
@@ -90,6 +93,9 @@ class Running:
         )
         self._delivery.attach(cut=self._pump.cut, renew=self._sign_in.renew)
         self._task = loop.create_task(self._run(), name="convex-async driver")
+
+    def _make_delivery(self, *args: Any, **options: Any) -> Delivery:
+        return Delivery(*args, **options)
 
     # What the client asks for; all synchronous, so that one tick's intents leave together
 
@@ -116,6 +122,10 @@ class Running:
     def set_debug(self, debug: bool) -> None:
         """Log what functions log."""
         self._delivery.debug = debug
+
+    def make_mailbox(self, buffer: int | None) -> Mailbox:
+        """What a subscription is delivered into."""
+        return Mailbox(buffer)
 
     def subscribe(
         self,

@@ -20,6 +20,7 @@ from convex_async.http.connection import HttpConnection
 from convex_async.http.consistent import ConsistentQueries
 from convex_async.http.identity import HttpIdentity
 from convex_async.protocol.client.identity import Credential
+from convex_async.telemetry.tracer import SafeTracer, Tracer, tracer_for
 
 if TYPE_CHECKING:
     import aiohttp
@@ -33,6 +34,14 @@ class _Shared(Struct, frozen=True):
     settings: Settings
     connection: HttpConnection
     calls: HttpCalls
+    tracer: SafeTracer | None = None
+
+
+class _Notes(Struct, frozen=True):
+    """What is known of a call beside its value: for whom a tracer tells."""
+
+    deployments_id: str
+    log_lines: tuple[str, ...] = ()
 
 
 class ConvexHttpClient(ClientBase):
@@ -54,6 +63,7 @@ class ConvexHttpClient(ClientBase):
         session: your own aiohttp session (proxies, TLS, connectors); it is never closed.
         site_url: the origin of HTTP actions, where it can't be derived from `url`.
         allow_insecure: send tokens over plain http to hosts other than this one.
+        tracer: is told of calls, see `convex_async.telemetry.tracer`.
 
     Raises:
         ValueError: the URL is no deployment URL, or an option is out of range.
@@ -70,11 +80,13 @@ class ConvexHttpClient(ClientBase):
         session: aiohttp.ClientSession | None = None,
         site_url: str | None = None,
         allow_insecure: bool = False,
+        tracer: Tracer | None = None,
     ) -> None:
         settings = Settings.of(url, site_url, timeout, allow_insecure)
         connection = HttpConnection(session)
         calls = HttpCalls(settings.deployment.url, connection)
-        self._begin(_Shared(settings, connection, calls), is_view=False)
+        safe = tracer_for(settings.deployment.url, tracer)
+        self._begin(_Shared(settings, connection, calls, safe), is_view=False)
         self._sign_in(auth, admin_key, acting_as)
 
     def _begin(self, shared: _Shared, *, is_view: bool) -> None:
@@ -151,7 +163,8 @@ class ConvexHttpClient(ClientBase):
             skip_queue: go out at once, beside other mutations.
         """
         call = self._call("mutation", path, args, type, timeout)
-        return self._shared.calls.once(call, queue=None if skip_queue else self._mutations)
+        queue = None if skip_queue else self._mutations
+        return self._told(call, self._shared.calls.once(call, queue=queue))
 
     def consistent(self) -> ConsistentQueries:
         """Queries that all see the deployment at one moment: that of the first of them.
@@ -195,13 +208,14 @@ class ConvexHttpClient(ClientBase):
     def _ask(
         self, path: FunctionPath, args: bytes, type: Any, timeout: float | None
     ) -> Coroutine[Any, Any, Any]:
-        return self._shared.calls.query(self._made("query", path, args, type, timeout))
+        call = self._made("query", path, args, type, timeout)
+        return self._told(call, self._shared.calls.query(call))
 
     def _act(
         self, path: FunctionPath, args: bytes, type: Any, timeout: float | None
     ) -> Coroutine[Any, Any, Any]:
         call = self._made("action", path, args, type, timeout)
-        return self._shared.calls.once(call, queue=None)
+        return self._told(call, self._shared.calls.once(call, queue=None))
 
     def _call(
         self,
@@ -213,6 +227,12 @@ class ConvexHttpClient(ClientBase):
     ) -> Call:
         path, args, type = unpack(kind, path, args, type)
         return self._made(kind, *self._reading.call(path, args, type), self._limit(timeout))
+
+    def _told(self, call: Call, running: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
+        tracer = self._shared.tracer
+        if tracer is None:
+            return running
+        return tracer.around(call.kind, call.path, _Notes(call.request_id), running)
 
     def _made(
         self, kind: Kind, path: FunctionPath, args: bytes, type: Any, timeout: float | None

@@ -33,6 +33,10 @@ class Member(Mailbox):
         self.shown: FunctionResult | None = None
         self.watcher = watcher
 
+    @property
+    def is_unread(self) -> bool:
+        return self.result is not None and self.shown is not self.result
+
     def _wake(self) -> None:
         self.watcher._stir(self)
 
