@@ -377,3 +377,55 @@ async def test_deprecation_is_warned_of_once(
     with pytest.warns(UserWarning, match="UpgradeRequired: too old") as record:
         await asyncio.gather(client.query("a:b"), client.query("a:b"))
     assert len(record) == 1
+
+
+async def test_a_session_of_the_users_that_is_closed_is_their_error(
+    deployment: ScriptedDeployment,
+) -> None:
+    session = ClientSession()
+    async with ConvexHttpClient(deployment.url, session=session) as client:
+        await client.query("a:b")
+        await session.close()
+        for call in (client.query("a:b"), client.ping(), client.upload(b"", url="http://x/")):
+            with pytest.raises(LocalProtocolError, match="session that the client was given"):
+                await call
+
+
+async def test_consistent_queries_log_as_others_do(
+    deployment: ScriptedDeployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def respond(request: web.Request) -> web.StreamResponse:
+        if request.path == "/api/query_ts":
+            return web.json_response({"ts": "AAAAAAAAAAA="})
+        return success(None, logLines=["[LOG] 'seen'"])
+
+    deployment.respond = respond
+    caplog.set_level("INFO", "convex_async.functions")
+    async with ConvexHttpClient(deployment.url) as client:
+        await client.consistent().query("a:b")
+        assert caplog.text == ""
+        client.set_debug(True)
+        await client.consistent().query("a:b")
+        async with client.with_auth("a.b.c").consistent() as snapshot:
+            await snapshot.query("a:b")
+        assert caplog.text.count("[a:b] [LOG] 'seen'") == 2
+
+
+async def test_a_proxy_is_the_sessions_affair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's proxies are for a session that is made with `trust_env=True`."""
+    proxy = ScriptedDeployment()
+    await proxy.server.start_server()
+    proxy.respond = lambda request: asyncio.sleep(0, success(str(request.url)))
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    url = "http://convex.corp.invalid"
+    async with (
+        ClientSession(trust_env=True) as session,
+        ConvexHttpClient(url, session=session) as client,
+    ):
+        assert await client.query("a:b") == f"{url}/api/query"
+    async with ConvexHttpClient(url) as client:
+        with pytest.raises(TransportError, match="no connection"):
+            await client.mutation("a:b")
+    assert len(proxy.requests) == 1
+    await proxy.server.close()

@@ -291,6 +291,48 @@ async def test_a_line_that_no_http_has_does_not_show_the_token() -> None:
         assert shown.leaks == []
 
 
+def auth_error(token: str) -> dict[str, Any]:
+    return {
+        "type": "AuthError",
+        "error": f"no such token {token[5:-5]}",
+        "baseVersion": 0,
+        "authUpdateAttempted": True,
+    }
+
+
+SOCKET_ECHOES: dict[str, Callable[[web.WebSocketResponse, str], Awaitable[object]]] = {
+    "AuthError": lambda socket, token: socket.send_json(auth_error(token)),
+    "FatalError": lambda socket, token: socket.send_json({"type": "FatalError", "error": token}),
+    "close": lambda socket, token: socket.close(message=token[-60:].encode()),
+}
+
+
+@pytest.mark.parametrize("say", SOCKET_ECHOES.values(), ids=SOCKET_ECHOES)
+@pytest.mark.parametrize("identity", [{"auth": TOKEN}, {"admin_key": ADMIN_KEY}], ids=str)
+async def test_a_socket_that_echoes_the_token_does_not_show_it(
+    identity: dict[str, Any],
+    say: Callable[[web.WebSocketResponse, str], Awaitable[object]],
+) -> None:
+    async def handle(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            said = message.json()
+            if said["type"] == "Authenticate":
+                await say(socket, said["value"])
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/api/sync", handle)
+    server = TestServer(app)
+    with everything_shown() as shown:
+        async with server, ConvexClient(str(server.make_url("/")), **identity) as client:
+            with pytest.raises(ConvexClientError) as raised:
+                await client.query("a:b", timeout=0.5)
+            shown.add(raised.value, client.state, client)
+    assert shown.leaks == []
+
+
 @pytest.mark.parametrize("make", [ConvexClient, ConvexHttpClient])
 async def test_a_token_that_no_header_holds_is_refused_before_it_is_sent(
     make: Callable[..., Any],

@@ -32,6 +32,7 @@ from convex_async.protocol.client.events import (
     TokenNeeded,
 )
 from convex_async.protocol.client.requests import RequestId
+from convex_async.shown import escaped, without_secrets
 from convex_async.telemetry.function_logs import log_function_lines
 
 logger = logging.getLogger("convex_async")
@@ -101,6 +102,11 @@ class Delivery:
         if self._watchers:
             for notify in list(self._watchers):
                 notify()
+
+    def _shown(self, text: str) -> str:
+        """What a deployment says, without the token that it may have been told."""
+        credential = self._core.identity.credential
+        return escaped(without_secrets(text, [credential and credential.value]))
 
     # Who waits
 
@@ -175,19 +181,21 @@ class Delivery:
             case CloseConnection(reason):
                 self._cut(reason)
             case TokenNeeded(message):
-                self._renew(message)
+                self._renew(self._shown(message))
             case IdentityConfirmed():
                 pass
             case IdentityRefused(message, abandoned):
+                message = self._shown(message)
                 self._callers.refuse(abandoned, message, cause)
                 self.failure = AuthError(message)
                 self.failure.__cause__ = cause
                 for mailbox in self._mailboxes():
                     mailbox.fail(self.failure)
             case RequestsRefused(message, abandoned):
-                self._callers.refuse(abandoned, message)
+                self._callers.refuse(abandoned, self._shown(message))
             case Stopped(message, abandoned):
-                error = RemoteProtocolError(f"the deployment ended the session: {message}")
+                text = self._shown(message)
+                error = RemoteProtocolError(f"the deployment ended the session: {text}")
                 self.fail_all(error, abandoned)
                 self._cut("FatalError")
             case _:

@@ -247,6 +247,8 @@ class Pump:
         return f"not connected, {core.retries} failed tries: {reason}"
 
     def _disconnected(self, reason: str) -> None:
+        credential = self._core.identity.credential
+        reason = without_secrets(reason, [credential and credential.value])
         self._gone()
         self._core.disconnected(
             reason,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from convex_async.errors import LocalProtocolError
+
 if TYPE_CHECKING:
     import aiohttp
 
@@ -22,6 +24,11 @@ class SessionHolder:
     def get(self) -> aiohttp.ClientSession:
         """The session; call it inside the running loop."""
         if self._given is not None:
+            if self._given.closed:
+                raise LocalProtocolError(
+                    "the session that the client was given is closed: close the client first, or "
+                    "let it make a session of its own"
+                )
             return self._given
         if self._made is None or self._made.closed:
             import aiohttp  # 130 ms: not before it is needed
