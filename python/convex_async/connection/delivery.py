@@ -106,7 +106,7 @@ class Delivery:
     def _shown(self, text: str) -> str:
         """What a deployment says, without the token that it may have been told."""
         credential = self._core.identity.credential
-        return escaped(without_secrets(text, [credential and credential.value]))
+        return escaped(without_secrets(text, [credential.value if credential else None]))
 
     # Who waits
 

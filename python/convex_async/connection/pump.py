@@ -248,7 +248,7 @@ class Pump:
 
     def _disconnected(self, reason: str) -> None:
         credential = self._core.identity.credential
-        reason = without_secrets(reason, [credential and credential.value])
+        reason = without_secrets(reason, [credential.value if credential else None])
         self._gone()
         self._core.disconnected(
             reason,
