@@ -224,3 +224,15 @@ async def test_a_timeout_of_the_predicate_is_its_own(client: ConvexClient) -> No
 
     with pytest.raises(TimeoutError, match="of my own"):
         await client.subscribe("notes:list").until(late, timeout=5)
+
+
+async def test_changes_count_as_seen(client: ConvexClient) -> None:
+    notes = client.subscribe("notes:list")
+    changes = notes.changes()
+    assert (await anext(changes)).inserted == []
+    following = asyncio.ensure_future(anext(notes))
+    await asyncio.sleep(0.05)
+    assert not following.done()  # the state that `changes` gave does not come twice
+    await client.mutation("notes:add", {"text": "1"})
+    assert len(await following) == 1
+    await changes.aclose()

@@ -58,3 +58,9 @@ def test_the_parts_together_are_bounded() -> None:
     buffer.add(part("abc", 0, 1000))
     with pytest.raises(RemoteProtocolError, match="over 5"):
         buffer.add(part("def", 1, 1000))
+
+
+@pytest.mark.parametrize("first", [part("x", 1, 3), part("x", 0, 0), part("x", 2, 3, "")])
+def test_a_first_part_that_is_not_the_first_is_refused(first: TransitionChunk) -> None:
+    with pytest.raises(RemoteProtocolError, match="part 0 of"):
+        ChunkBuffer(limit=100).add(first)

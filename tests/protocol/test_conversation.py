@@ -320,6 +320,8 @@ class Conversation(RuleBasedStateMachine):
         assert self.server._queries == {}
         assert self.core.pending_requests == []
         assert self.core._view._overlay._updates == {}
+        assert list(self.core._requests) == []  # also of what was withdrawn
+        assert self.core._link.outstanding == set()
         assert list(self.core.subscribers()) == []
 
     def run_until_quiet(self) -> None:

@@ -25,6 +25,7 @@ from convex_async.protocol.client.events import (
 from convex_async.protocol.client.identity import ANONYMOUS, Credential
 from convex_async.protocol.client.requests import SMALL, WINDOW
 from convex_async.protocol.messages import (
+    Action,
     ActionResponse,
     Authenticate,
     AuthError,
@@ -553,3 +554,35 @@ def test_an_answer_after_the_caller_left_is_ignored(session: Session) -> None:
     assert isinstance(messages[1], ModifyQuerySet)
     assert session.core.withdraw(request_id) == "unknown"
     assert session.receive(action_succeeded(request_id, b"1")) == []
+
+
+def test_what_was_asked_first_goes_first_whatever_it_is() -> None:
+    """A mutation as one user, then an action as another: each as its own, in this order."""
+    session = Session()
+    session.core.set_identity(ALICE, now=session.now)
+    mutation = session.core.mutation(SEND, b"{}")
+    session.core.set_identity(BOB, now=session.now)
+    action = session.core.action(SEND, b"{}")
+    sent = session.connect()
+    kinds = [type(message).__name__ for message in sent]
+    assert kinds == [
+        "Connect",
+        "Authenticate",
+        "Mutation",
+        "Authenticate",
+        "ModifyQuerySet",
+        "Action",
+    ]
+    assert [m.value for m in sent if isinstance(m, Authenticate)] == ["alice", "bob"]
+    assert [m.request_id for m in sent if isinstance(m, Mutation | Action)] == [mutation, action]
+
+
+def test_nothing_is_sent_while_the_token_is_held() -> None:
+    session = Session()
+    session.core.set_identity(ALICE, now=session.now, refreshable=True)
+    session.core.hold_identity()
+    session.core.mutation(SEND, b"{}")
+    assert [type(message).__name__ for message in session.connect()] == ["Connect"]
+    session.core.provide_token(BOB, now=session.now)
+    sent = [type(message).__name__ for message in session.core.messages_to_send()]
+    assert sent == ["Authenticate", "ModifyQuerySet", "Mutation"]

@@ -125,3 +125,25 @@ def test_a_credential_shows_no_secret() -> None:
     credential = Credential("Admin", "key", b'{"subject":"bob"}')
     assert "key" not in repr(credential)
     assert "bob" not in repr(credential)
+
+
+def test_a_held_identity_waits_for_its_next_token() -> None:
+    identity = ClientIdentity()
+    identity.switch(ALICE, refreshable=True)
+    identity.speak_as(1)
+    identity.acknowledged(1)
+    identity.hold()
+    assert not identity.is_settled
+    assert not identity.awaits_confirmation
+    identity.provide(BOB)
+    assert identity.awaits_confirmation
+
+
+def test_credentials_of_users_that_are_over_are_forgotten() -> None:
+    identity = ClientIdentity()
+    identity.switch(ALICE, refreshable=False)
+    identity.switch(BOB, refreshable=False)
+    identity.forget(before=1)
+    assert [identity.has_credential(epoch) for epoch in range(3)] == [False, True, True]
+    identity.forget(before=2)
+    assert [identity.has_credential(epoch) for epoch in range(3)] == [False, False, True]

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from convex_async.function_path import FunctionPath
+from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.events import ClientEvent, OptimisticUpdateFailed, RequestSettled
 from convex_async.protocol.client.identity import Credential
 from convex_async.protocol.client.overlay import OptimisticUpdate, Overlay
@@ -243,3 +244,26 @@ def test_a_query_that_nobody_subscribes_to_is_seen_by_later_updates_only(session
     mutate(session, lambda overlay: found.append(overlay.get(OTHER, ARGS)))
     assert found == [b"1"]
     assert session.core.events() == []
+
+
+def test_one_that_is_confirmed_in_another_spelling_hides_no_other() -> None:
+    def same(one: bytes, other: bytes) -> bool:
+        return bool(msgspec.json.decode(one) == msgspec.json.decode(other))
+
+    session = Session()
+    session.core = ClientProtocol[Any](session_id="5f0c1c1e-7a0d-4d7e-9a57-0c6b9a0f8f11", same=same)
+    session.subscribe(PATH, "first")
+    session.subscribe(OTHER, "second")
+    session.connect()
+    transition = session.server.transition(
+        updated(0, b"[]"), updated(1, b'["other"]'), ts=3, query_set=1
+    )
+    session.receive(transition)
+    request_id = session.core.mutation(SEND, ARGS, update=append("b"))
+    assert seen(session.core.events()) == [("first", b'["b"]')]
+    session.core.messages_to_send()
+    session.receive(succeeded(request_id, b"null", 5))
+    news = session.receive(
+        session.server.transition(updated(0, b'[ "b" ]'), updated(1, b'["news"]'), ts=5)
+    )
+    assert seen(news) == [("second", b'["news"]')]

@@ -116,3 +116,14 @@ def test_a_set_that_is_too_large_for_one_message_goes_in_several() -> None:
     sent = [[change.query_id for change in message.modifications] for message in messages]
     assert sent == [[0], [1], [2, 3]]
     assert not queries.wants_to_send
+
+
+def test_the_first_to_go_of_those_that_linger_sets_the_deadline() -> None:
+    queries = QuerySet[Any]()
+    for path, linger in ((A, 5.0), (B, 3.0)):
+        queries.unsubscribe(subscribe(queries, path, linger=linger), now=10)
+    assert queries.next_deadline == 13
+    queries.expire(now=13)
+    assert queries.next_deadline == 15
+    queries.expire(now=15)
+    assert queries.next_deadline is None

@@ -72,3 +72,12 @@ def test_a_kept_value_does_not_pin_its_frame() -> None:
 )
 def test_the_request_id_is_apart_from_the_message(text: str, split: tuple[str, str]) -> None:
     assert split_request_id(text) == split
+
+
+@pytest.mark.parametrize("back", [(1, 2), (2, 1)], ids=["query set", "identity"])
+def test_no_version_goes_back(back: tuple[int, int]) -> None:
+    remote = RemoteState()
+    remote.move((0, 0, 0), (2, 2, 10))
+    with pytest.raises(RemoteProtocolError, match="back"):
+        remote.move((2, 2, 10), (*back, 10))
+    remote.move((2, 2, 10), (2, 2, 10))

@@ -219,3 +219,15 @@ def test_what_was_given_up_and_is_too_large_is_told_to_nobody() -> None:
         first = add(requests)
     requests.withdraw(first)
     assert len(requests) == 0
+
+
+def test_nothing_is_left_of_what_was_given_up_once_it_is_answered_or_cut() -> None:
+    requests = Requests()
+    answered, cut = add(requests), add(requests, "action")
+    drained(requests)
+    assert requests.withdraw(answered) == requests.withdraw(cut) == "unknown"
+    assert len(requests) == 2  # they have their places in the server's queue
+    assert requests.answered("mutation", answered, DONE, 9, reached=0) is None
+    assert len(requests) == 1
+    assert requests.disconnected() == []
+    assert len(requests) == 0
