@@ -23,6 +23,8 @@ COMMANDS = {
         "codegen": "codegen",
         "upload": "upload",
         "download": "download",
+        "export": "export",
+        "import": "import_",
         "serve": "serve",
         "demo": "demo",
     }.items()

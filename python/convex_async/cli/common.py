@@ -28,6 +28,7 @@ from convex_async import (
 from convex_async.cli.secrets import VARIABLES
 from convex_async.codec import decode, encode, to_plain_json
 from convex_async.deployment.environment import read_configuration
+from convex_async.transfer import ImportFailed
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -226,6 +227,8 @@ def code_of(error: BaseException) -> int | None:
             return REFUSED
         case TransportError() | ProtocolError() | ClientClosedError():
             return UNREACHABLE
+        case ImportFailed():
+            return FAILED
         case ValueError() | ImportError() | TypeError() | CodecError() | OSError():
             return USAGE
         case _:

@@ -16,8 +16,8 @@ from convex_async.client_base.home_loop import Place
 from convex_async.connection.mailbox import Mailbox
 from convex_async.connection.running import Running
 from convex_async.connection.state import ClientState, state_of
-from convex_async.errors import ClientClosedError
-from convex_async.outbox.journal import FileJournal, NoJournal
+from convex_async.errors import ClientClosedError, LocalProtocolError
+from convex_async.outbox.journal import FileJournal, NoJournal, NumberedJournal
 from convex_async.outbox.outbox import Outbox, outbox_path
 from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.identity import ANONYMOUS, ClientIdentity, Credential
@@ -81,7 +81,8 @@ class Driver:
         self.closed = False
         self._wire = wire
         self._same = same
-        self._journal, self.outbox = NoJournal(), None
+        self._journal: NoJournal = NoJournal()
+        self.outbox: Outbox | None = None
         if outbox is not None:
             path = outbox_path(outbox)
             self._journal = journal = FileJournal(path, deployment)
@@ -218,6 +219,19 @@ class Driver:
             same=self._same,
         )
 
+    def number_requests(self, session_id: str, *, first: int) -> None:
+        """Be this session, whose next request has this number, in place of one of its own.
+
+        The deployment runs a request of a session once: a mutation that is sent again under its
+        number, by another process too, gets the answer of the first.
+
+        Raises:
+            LocalProtocolError: the client has been used, or has an outbox.
+        """
+        if self.outbox is not None or self._running is not None:
+            raise LocalProtocolError("only a new client, without an outbox, can be another session")
+        self._journal = NumberedJournal(session_id, first)
+
     def _forget(self) -> None:
         """The loop has ended, and with it all that lived there: be as if never used."""
         if self._running is not None:
@@ -230,7 +244,8 @@ class Driver:
             self._core.set_identity(self._credential, now=0.0, refreshable=refreshable)
 
     def _start(self) -> Running:
-        self._core.session_id = str(uuid.uuid4())  # unless an outbox has one
+        # Unless an outbox has one, which is known once it is open.
+        self._core.session_id = self._journal.session_id or str(uuid.uuid4())
         connect = WebSocketConnector(
             self._sessions.get(),
             self._wire.url,

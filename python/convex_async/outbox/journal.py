@@ -75,6 +75,19 @@ class NoJournal:
         return None
 
 
+class NumberedJournal(NoJournal):
+    """The journal of who keeps by other means which request of a session has which number."""
+
+    def __init__(self, session_id: str, first: int) -> None:
+        self.session_id = session_id
+        self._next = first
+
+    def next_id(self) -> RequestId:
+        """The numbers, from the first on."""
+        self._next += 1
+        return RequestId(self._next - 1)
+
+
 class _Note(Struct):
     """One thing to do with the file; without a statement, only its turn counts."""
 
