@@ -95,6 +95,16 @@ OTHER_ID = (
 )
 NONEXISTENT = "{verb} on nonexistent document ID {id}"
 
+# Pages: crates/isolate/src/environment/udf/async_syscall.rs, query_page
+
+TWO_PAGES = (
+    "This query or mutation function ran multiple paginated queries. Convex only supports a single "
+    "paginated query in each function."
+)
+NO_ITEMS = "Must request at least 1 document while paginating"
+TOO_MANY_ITEMS = "Requested too many items: {count}"
+NO_READS = "maximumRowsRead and maximumBytesRead must be greater than 0"
+
 # Index ranges: crates/common/src/query.rs
 
 DEFINED_TWICE = 'Already defined {kind} bound in index range. Can\'t add "{field}" {sign} {value}.'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -148,17 +149,59 @@ def test_a_filter_does_not_shorten_a_page() -> None:
     assert [document["n"] for document in page["page"]] == [2, 4, 6]
 
 
-@pytest.mark.parametrize("count", [0, -1, None, "3", float("nan")])
-def test_a_page_has_a_size(count: object) -> None:
+@pytest.mark.parametrize(
+    ("opts", "told"),
+    [
+        ({"numItems": 0}, "Must request at least 1 document while paginating"),
+        ({"numItems": 32_001}, "Requested too many items: 32001"),
+        *(({"numItems": n}, "numItems is a whole") for n in (-1, None, "3", math.nan, 1.5, True)),
+        ({"numItems": 1, "maximumRowsRead": 0}, "must be greater than 0"),
+        ({"numItems": 1, "maximumBytesRead": 0}, "must be greater than 0"),
+        ({"numItems": 1, "maximumRowsRead": "1"}, "maximumRowsRead is a whole number"),
+    ],
+)
+def test_a_page_that_can_not_be(opts: dict[str, Any], told: str) -> None:
     query, _ = Table().query()
-    with pytest.raises(FunctionProblem, match="numItems is a number from 1 on"):
-        asyncio.run(query.paginate({"numItems": count, "cursor": None}))
+    with pytest.raises(FunctionProblem, match=told):
+        asyncio.run(query.paginate({"cursor": None, **opts}))
+
+
+@given(tables, sizes, st.integers(1, 9), orders)
+def test_a_page_ends_where_it_may_read_no_more_and_the_next_goes_on(
+    documents: list[tuple[int, int]], size: int, most: int, order: Order
+) -> None:
+    feed = Feed(Table(documents), order)
+    cursor, seen = None, []
+    while True:
+        page = feed.page(size, cursor, maximumRowsRead=float(most))
+        seen += [place(document) for document in page["page"]]
+        assert len(page["page"]) <= min(size, most)
+        if page["pageStatus"] == "SplitRequired":
+            assert len(page["page"]) == most < size
+            assert not page["isDone"]
+        if page["isDone"]:
+            break
+        cursor = page["continueCursor"]
+    assert seen == feed.all()
+
+
+def test_a_page_by_what_it_may_read() -> None:
+    feed = Feed(Table([(3, 3)] * 8), "asc")
+    (first,) = feed.page(1)["page"]
+    told = [feed.page(n, maximumRowsRead=8)["pageStatus"] for n in (6, 7)]
+    assert told == [None, "SplitRecommended"]
+    cut = feed.page(8, maximumBytesRead=1)
+    assert (cut["page"], cut["pageStatus"]) == ([first], "SplitRequired")
+    # What ends at a cursor is read as a whole.
+    end = feed.page(4)["continueCursor"]
+    whole = feed.page(1, None, endCursor=end, maximumRowsRead=1)
+    assert (len(whole["page"]), whole["pageStatus"]) == (4, "SplitRecommended")
 
 
 def test_a_run_has_one_page() -> None:
     query, _ = Table().query()
     asyncio.run(query.paginate({"numItems": 1, "cursor": None}))
-    with pytest.raises(FunctionProblem, match="only one paginated query"):
+    with pytest.raises(FunctionProblem, match="ran multiple paginated queries"):
         asyncio.run(query.order("desc").paginate({"numItems": 1, "cursor": None}))
 
 

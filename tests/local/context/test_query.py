@@ -243,3 +243,12 @@ def test_a_number_of_documents_is_a_count(count: float) -> None:
     query, _ = Table().query()
     with pytest.raises(FunctionProblem, match="takes a non-negative integer"):
         asyncio.run(query.take(count))
+
+
+def test_a_predicate_that_awaits_is_refused() -> None:
+    async def never(document: dict[str, Any]) -> bool:
+        return False
+
+    query, _ = Table().query()
+    with pytest.raises(FunctionProblem, match="takes a plain function"):
+        query.filter(never)

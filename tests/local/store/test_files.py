@@ -220,3 +220,25 @@ async def test_bytes_that_can_not_be_removed_fail_no_mutation(
     (thread,) = threads
     assert thread != threading.main_thread().name
     assert "the folder is read-only" in caplog.text
+
+
+async def test_an_action_stores_and_gets_files() -> None:
+    functions = make_functions()
+
+    @functions.action("files:keep")
+    async def keep(ctx: Any, data: bytes, kind: str) -> Any:
+        made = await ctx.storage.store(data, content_type=kind)
+        untyped = await ctx.storage.store(bytearray(data))
+        return [made, await ctx.storage.get(made), await ctx.storage.get_metadata(untyped)]
+
+    @functions.action("files:drop")
+    async def drop(ctx: Any, id: str) -> Any:
+        await ctx.storage.delete(id)
+        return await ctx.storage.get(id)
+
+    async with running(functions) as engine:
+        made, data, untyped = await act(engine, "files:keep", data=DATA, kind="image/x")
+        assert data == DATA
+        assert (untyped["sha256"], untyped["contentType"]) == (DIGEST, None)
+        assert (await read(engine, "files:about", id=made))[1]["contentType"] == "image/x"
+        assert await act(engine, "files:drop", id=made) is None

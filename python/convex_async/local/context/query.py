@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from convex_async.codec.values import decode
 from convex_async.errors import ConvexError
-from convex_async.local.context.cursors import Cursor, Pages, read_cursor
+from convex_async.local import texts
+from convex_async.local.context.cursors import Cursor, Pages, ReadBudget, read_cursor, whole
 from convex_async.local.context.index_range import IndexRange
 from convex_async.local.definitions.schema import BY_CREATION_TIME
 from convex_async.local.problems import FunctionProblem
 from convex_async.local.store.documents import Document
+from convex_async.local.store.limits import MAX_DOCUMENTS_READ
 from convex_async.local.transactions.transaction import Transaction
 
 Order = Literal["asc", "desc"]
@@ -64,6 +67,8 @@ class Query:
 
     def filter(self, predicate: Callable[[dict[str, Any]], Any]) -> Query:
         """Only documents for which the predicate is true; the others are read all the same."""
+        if inspect.iscoroutinefunction(predicate):
+            raise FunctionProblem("filter() takes a plain function: it can't await")
         return self._with(filters=(*self._filters, predicate))
 
     def _with(self, **changes: Any) -> Query:
@@ -137,18 +142,27 @@ class Query:
             `page`, `isDone`, `continueCursor`, `splitCursor` and `pageStatus`.
         """
         self._pages.use()
-        count = opts.get("numItems")
-        if not isinstance(count, int | float) or not count >= 1:
-            raise FunctionProblem(f"paginationOpts.numItems is a number from 1 on, not {count!r}")
+        count = whole(opts.get("numItems"), "numItems")
+        if count == 0:
+            raise FunctionProblem(texts.NO_ITEMS)
+        if count > MAX_DOCUMENTS_READ:
+            raise FunctionProblem(texts.TOO_MANY_ITEMS.format(count=count))
+        budget = ReadBudget(opts.get("maximumRowsRead"), opts.get("maximumBytesRead"))
         start = read_cursor(opts.get("cursor"))
         end = read_cursor(opts.get("endCursor")) or self._pages.given
         low, high = self._bounds(start, end)
         page: list[dict[str, Any]] = []
         keys: list[bytes] = []
         last: bytes | None = None
+        is_cut = False
         try:
             for key, document in self._scan(low, high):
+                if end is None and budget.is_spent:
+                    # Never before the first one: a page has to get on.
+                    is_cut, last = True, keys[-1]
+                    break
                 keys.append(key)
+                budget.read(document.size)
                 fields = self._accept(document)
                 if fields is not None:
                     page.append(fields)
@@ -159,14 +173,14 @@ class Query:
             self._note(low, high, last)
         cursor = end or Cursor(last, self._fingerprint())
         self._pages.made = cursor.text
-        crowded = len(page) > SPLIT_RECOMMENDED_ITEMS
+        crowded = len(page) > SPLIT_RECOMMENDED_ITEMS or budget.is_nearly_spent
         middle = keys[len(keys) // 2 - 1] if len(keys) > 2 else None
         return {
             "page": page,
             "isDone": cursor.key is None,
             "continueCursor": cursor.text,
             "splitCursor": None if middle is None else Cursor(middle, self._fingerprint()).text,
-            "pageStatus": "SplitRecommended" if crowded else None,
+            "pageStatus": "SplitRequired" if is_cut else "SplitRecommended" if crowded else None,
         }
 
     def _bounds(self, start: Cursor | None, end: Cursor | None) -> tuple[bytes, bytes | None]:

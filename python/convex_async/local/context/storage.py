@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from convex_async.local.context.runs import Runs
@@ -33,6 +35,27 @@ class ActionStorage:
         """Remove a file."""
         await self._runs.transact(lambda t: self._writer(t).remove(storage_id))
 
+    async def store(
+        self,
+        blob: bytes | bytearray | memoryview,
+        content_type: str | None = None,
+    ) -> str:
+        """Keep a file; returns its storage id."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield bytes(blob)
+
+        about = await self._runs.files.write(chunks(), None)
+        about["contentType"] = content_type
+        return await self._runs.transact(lambda t: t.insert_system(STORAGE, about))
+
+    async def get(self, storage_id: str) -> bytes | None:
+        """The bytes of a file, or None."""
+        name = await self._runs.transact(lambda t: self._writer(t).name(storage_id))
+        if name is None:
+            return None
+        return await asyncio.to_thread(self._runs.files.path(name).read_bytes)
+
     def _writer(self, transaction: Transaction) -> StorageWriter:
         return StorageWriter(self._runs.files, transaction)
 
@@ -51,6 +74,11 @@ class StorageReader:
     async def get_metadata(self, storage_id: str) -> dict[str, Any] | None:
         """`storageId`, `sha256` in base64, `size` in bytes and `contentType` of a file, or None."""
         return self.metadata(storage_id)
+
+    def name(self, storage_id: str) -> str | None:
+        """Of the file among all; None if there is none."""
+        found = self._find(storage_id)
+        return None if found is None else str(found["name"])
 
     def url(self, storage_id: str) -> str | None:
         """As `get_url`, without awaiting."""

@@ -34,8 +34,9 @@ from convex_async.protocol.messages import format_timestamp, parse_timestamp
 
 T = TypeVar("T")
 
-# Seconds for which a timestamp of `query_ts` can be queried (convex-backend: 30 s are promised).
-SNAPSHOT_LEASE = 30.0
+# Seconds for which a timestamp of `query_ts` can be queried (convex-backend promises 30 s
+# and keeps them for minutes).
+SNAPSHOT_LEASE = 300.0
 API_SPEC = "_system/cli/modules:apiSpec"
 
 
