@@ -10,28 +10,27 @@ from pathlib import Path
 from typing import TypeVar
 
 from convex_async.errors import ConvexError
-from convex_async.function_path import FunctionPath
-from convex_async.local import texts
 from convex_async.local.auth.identity import Caller
 from convex_async.local.clock import WallClock
 from convex_async.local.context.cursors import Pages
-from convex_async.local.context.runs import MAX_DEPTH, Invocation, Run
+from convex_async.local.context.runs import Invocation, Run
 from convex_async.local.definitions.functions import Declaration, FunctionKind
 from convex_async.local.definitions.http_actions import Request, Response
 from convex_async.local.engine.calls import FunctionCall
+from convex_async.local.engine.loading import load, note_swap
 from convex_async.local.engine.python_functions import failure_of
 from convex_async.local.engine.retries import retried
 from convex_async.local.engine.runner import Runner
 from convex_async.local.engine.runtime import Runtime
 from convex_async.local.engine.runtimes import Runtimes
-from convex_async.local.problems import FunctionFailed, FunctionProblem
+from convex_async.local.problems import FunctionFailed
 from convex_async.local.store.durable import Durable
 from convex_async.local.store.files import Files
 from convex_async.local.store.secrets import Secrets
 from convex_async.local.store.store import Store
 from convex_async.local.transactions.committer import Committer, Session
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
-from convex_async.local.transactions.readset import MODULES, ReadSet
+from convex_async.local.transactions.readset import ReadSet
 from convex_async.local.transactions.transaction import Transaction
 from convex_async.local.transactions.turns import Turn, Turns
 from convex_async.local.transactions.watches import Watch, Watches
@@ -83,7 +82,7 @@ class Engine:
         self.on_swap: list[Callable[[], Awaitable[None]]] = []
         if self._durable is not None:
             try:
-                self._load(self._durable, last)
+                load(self.store, self._durable, last)
             except BaseException:
                 self._durable.close()
                 self.files.close()
@@ -124,23 +123,10 @@ class Engine:
         runtimes = self.runtimes.swapped(old, new)
         self.store.use_schema(runtimes.schema)
         self.runtimes = runtimes
-        await self.transact(self._note_swap)
+        await self.transact(note_swap)
         for notify in self.on_swap:
             await notify()
         await old.close()
-
-    def _load(self, durable: Durable, ts: int) -> None:
-        self.store.table_numbers.update(durable.table_numbers())
-        for document in durable.documents():
-            self.store.load(document, ts)
-        self.store.use_schema(self.runtimes.schema)
-
-    def _note_swap(self, transaction: Transaction) -> None:
-        before = self.store.first(MODULES, lambda _: True)
-        if before is None:
-            transaction.insert_system(MODULES, {"pushedTime": transaction.now})
-        else:
-            transaction.patch_system(before.document_id, {"pushedTime": transaction.now})
 
     def declaration(self, path: str) -> Declaration | None:
         """What is known of a function, or None (`context.Runs`)."""
@@ -279,28 +265,14 @@ class Engine:
         self, runtime: Runtime, route: object, request: Request, identity: Caller | None
     ) -> Response | Failure:
         """Answer a request by an HTTP action, of `runtimes.find_route`."""
-        invocation = Invocation(HTTP_ACTION, b"{}", {}, Run(identity), None, Pages(None), self)
-        try:
-            async with self._runner.permits.running("action", runtime.time_limit("action")):
-                return await runtime.run_http_action(route, request, invocation)
-        except (FunctionFailed, FunctionProblem) as error:
-            return self._runner.failure(error)
+        return await self._runner.http_action(runtime, route, request, Run(identity))
 
     async def call(self, kind: str, path: str, args: bytes, caller: Invocation) -> bytes:
         """A call from one function to another (`context.Runs`)."""
         run, transaction = caller.run, caller.transaction
         runtime, function = self._runner.find(kind, path, run, is_inner=True)
         if transaction is not None:
-            if caller.depth >= MAX_DEPTH:
-                raise FunctionProblem(texts.TOO_DEEP)
-            savepoint = transaction.savepoint()
-            try:
-                return await self._runner.invoke(
-                    runtime, function, args, run, transaction, Pages(None), caller.depth + 1
-                )
-            except BaseException:
-                transaction.rollback_to(savepoint)
-                raise
+            return await self._runner.nested(runtime, function, args, caller, transaction)
         if function.kind == "action":
             return await self._runner.invoke(runtime, function, args, run, None, Pages(None))
         admin = Caller(run.identity.attributes if run.identity else None, is_admin=True)
@@ -315,8 +287,6 @@ class Engine:
             raise FunctionFailed(inner.result.text, inner.result.data)
         return inner.result
 
-    # How
-
     def _note(self, kind: FunctionKind, path: str, args: bytes) -> None:
         if self._calls is not None:
             self._calls.append(FunctionCall(kind, path, args))
@@ -326,7 +296,3 @@ class Engine:
     ) -> Transaction:
         now = int(self.clock.time() * 1e6) / 1000
         return Transaction(self.store, now=now, writable=writable, rng=self._rng, seed=seed, at=at)
-
-
-# What is known of an HTTP action, which has no path.
-HTTP_ACTION = Declaration(FunctionPath("http:default"), "action", None, None, is_internal=True)

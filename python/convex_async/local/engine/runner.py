@@ -10,10 +10,12 @@ import msgspec
 
 from convex_async.codec.values import decode
 from convex_async.errors import ConvexClientError
+from convex_async.function_path import FunctionPath
 from convex_async.local import texts
 from convex_async.local.context.cursors import Pages
-from convex_async.local.context.runs import Invocation, Run, Runs
+from convex_async.local.context.runs import MAX_DEPTH, Invocation, Run, Runs
 from convex_async.local.definitions.functions import Declaration
+from convex_async.local.definitions.http_actions import Request, Response
 from convex_async.local.definitions.validators import TableOf, ValidationError, check_fields
 from convex_async.local.engine.permits import Permits
 from convex_async.local.engine.runtime import Runtime
@@ -22,6 +24,9 @@ from convex_async.local.problems import FunctionFailed, FunctionProblem
 from convex_async.local.store.limits import check_arguments, check_result, warnings
 from convex_async.local.transactions.outcome import Failure
 from convex_async.local.transactions.transaction import Transaction
+
+# What is known of an HTTP action, which has no path.
+HTTP_ACTION = Declaration(FunctionPath("http:default"), "action", None, None, is_internal=True)
 
 
 class Runner:
@@ -121,6 +126,37 @@ class Runner:
             except ValidationError as error:
                 raise FunctionProblem(texts.RETURNS.format(error=error)) from None
         return wire
+
+    async def nested(
+        self,
+        runtime: Runtime,
+        function: Declaration,
+        args: bytes,
+        caller: Invocation,
+        transaction: Transaction,
+    ) -> bytes:
+        """Run a function within the transaction of another; if it fails, its writes are undone."""
+        if caller.depth >= MAX_DEPTH:
+            raise FunctionProblem(texts.TOO_DEEP)
+        savepoint = transaction.savepoint()
+        try:
+            return await self.invoke(
+                runtime, function, args, caller.run, transaction, Pages(None), caller.depth + 1
+            )
+        except BaseException:
+            transaction.rollback_to(savepoint)
+            raise
+
+    async def http_action(
+        self, runtime: Runtime, route: object, request: Request, run: Run
+    ) -> Response | Failure:
+        """Answer a request by an HTTP action."""
+        invocation = Invocation(HTTP_ACTION, b"{}", {}, run, None, Pages(None), self._engine)
+        try:
+            async with self.permits.running("action", runtime.time_limit("action")):
+                return await runtime.run_http_action(route, request, invocation)
+        except (FunctionFailed, FunctionProblem) as error:
+            return self.failure(error)
 
     def shown(self, run: Run) -> list[str]:
         """The log lines that clients are told."""
