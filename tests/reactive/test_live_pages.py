@@ -9,7 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from convex_async import ConvexClient, ConvexError, LivePages, LocalProtocolError
+from convex_async import (
+    ConvexClient,
+    ConvexError,
+    LivePages,
+    LocalProtocolError,
+    PageCall,
+    QueryCall,
+)
 from convex_async.local import LocalDeployment
 
 
@@ -228,3 +235,15 @@ async def test_bad_options_raise_at_the_call(client: ConvexClient) -> None:
         client.paginate_live("items:ranked", {"paginationOpts": {}})
     with pytest.raises(ValueError, match="32000"):
         client.paginate_live("items:ranked").load_more(0)
+
+
+async def test_typed_calls_say_what_comes(
+    deployment: LocalDeployment, client: ConvexClient
+) -> None:
+    await put(deployment, 1, 2)
+    pages = client.paginate_live(PageCall[Item]("items:ranked", {}, type=Item), page_size=5)
+    assert await pages.get() == [Item(1), Item(2)]
+    whole = QueryCall[list[Item]]("items:all", {}, type=list[Item])
+    assert await client.subscribe_all({"all": whole}).get() == {"all": [Item(1), Item(2)]}
+    with pytest.raises(TypeError, match="items:all"):
+        client.paginate_live(whole)  # type: ignore[call-overload]

@@ -11,6 +11,8 @@ from convex_async.client_base.asked import unpack
 from convex_async.connection.running import Running
 
 if TYPE_CHECKING:
+    from convex_async.calls import PageCall
+    from convex_async.client_base.reading import Reading
     from convex_async.function_path import FunctionReference
     from convex_async.reactive.live_pages import LivePages
     from convex_async.reactive.subscribe_all import ConsistentView, QuerySpec
@@ -22,6 +24,8 @@ T = TypeVar("T")
 
 class LiveViews(ABC):
     """What stands on many subscriptions; what it needs is imported at first use."""
+
+    _reading: Reading
 
     @abstractmethod
     def _running(self) -> Running:
@@ -40,8 +44,10 @@ class LiveViews(ABC):
         """
         from convex_async.reactive.subscribe_all import ConsistentView
 
-        return ConsistentView(self._running(), queries)
+        return ConsistentView(self._running(), queries, self._reading)
 
+    @overload
+    def paginate_live(self, path: PageCall[T], *, page_size: int = 20) -> LivePages[T]: ...
     @overload
     def paginate_live(self, path: PageCall[T], *, page_size: int = 20) -> LivePages[T]: ...
     @overload
@@ -85,7 +91,9 @@ class LiveViews(ABC):
         from convex_async.reactive.live_pages import LivePages
 
         path, args, type = unpack("page", path, args, type)
-        return LivePages(self._running(), path, args, page_size=page_size, type=type)
+        return LivePages(
+            self._running(), path, args, page_size=page_size, type=type, reading=self._reading
+        )
 
     def _watcher(self) -> QuerySetWatcher[Any]:
         """A changing set of queries, seen together; each may still be loading."""

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Generic, Self, TypeVar
 
+from convex_async.calls import PageCall
+from convex_async.client_base.asked import unpack
 from convex_async.client_base.pagination import MAX_PAGE_SIZE
+from convex_async.client_base.reading import Reading
 from convex_async.codec.diff import ListDiffer
 from convex_async.codec.values import decode, encode_arguments
 from convex_async.connection.running import Running
@@ -34,19 +37,21 @@ class LivePages(Generic[T]):
     def __init__(
         self,
         driver: Running,
-        path: str | FunctionReference,
+        path: str | FunctionReference | PageCall[T],
         args: Mapping[str, Any] | None,
         *,
         page_size: int,
         type: type[T] | None,
+        reading: Reading,
     ) -> None:
         _check_size(page_size)
+        path, args, made = unpack("page", path, args, type)
         if args is not None and "paginationOpts" in args:
             raise ValueError("paginate_live() fills in paginationOpts: use page_size=")
         self._path = canonical_path(path)
         # A copy that later changes to the caller's objects do not reach.
-        common: dict[str, Any] = decode(encode_arguments(args))
-        self._type: Any = None if type is None else list[type]  # type: ignore[valid-type]
+        common: dict[str, Any] = decode(reading.arguments(args))
+        self._type: Any = None if made is None else reading.converter(list.__class_getitem__(made))
         self._page_size = page_size
         self._watcher: QuerySetWatcher[int] = QuerySetWatcher(driver, whole=False)
         watcher, function = self._watcher, self._path

@@ -8,7 +8,8 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from convex_async.calls import QueryCall
 from convex_async.client_base.answers import function_error, value_or_raise
-from convex_async.client_base.asked import read
+from convex_async.client_base.asked import unpack
+from convex_async.client_base.reading import Reading
 from convex_async.connection.running import Running
 from convex_async.errors import LocalProtocolError
 from convex_async.function_path import FunctionPath, FunctionReference
@@ -28,19 +29,18 @@ QuerySpec: TypeAlias = (
 """A path; or a path and arguments; or these and the type of the value; or a typed call."""
 
 
-def parts_of(spec: QuerySpec) -> tuple[FunctionPath, bytes, Any]:
-    """The path, the arguments' wire bytes and the type of a query.
+def parts_of(spec: QuerySpec, reading: Reading) -> tuple[FunctionPath, bytes, Any]:
+    """The path, the arguments' wire bytes and what makes the value of a query.
 
     Raises:
         CodecError, ValueError, TypeError: it is no query.
     """
-    if not isinstance(spec, tuple):
-        return read("query", spec, None, None)
-    if not 1 <= len(spec) <= 3:
+    given: tuple[Any, ...] = spec if isinstance(spec, tuple) else (spec,)
+    if not 1 <= len(given) <= 3:
         raise TypeError(f"a query is a path, (path, args) or (path, args, type), not {spec!r}")
-    given: tuple[Any, ...] = (*spec, None, None)
-    path, args, type = given[:3]
-    return read("query", path, args, type)
+    parts: list[Any] = [*given, None, None]
+    path, args, made = reading.call(*unpack("query", parts[0], parts[1], parts[2]))
+    return path, args, made
 
 
 def state_of(member: Member) -> Any:
@@ -62,8 +62,8 @@ class ConsistentView(Generic[K]):
     It leaves its queries when it is closed, garbage-collected, or dropped by `break`.
     """
 
-    def __init__(self, driver: Running, queries: Mapping[K, QuerySpec]) -> None:
-        parts = {key: parts_of(spec) for key, spec in queries.items()}
+    def __init__(self, driver: Running, queries: Mapping[K, QuerySpec], reading: Reading) -> None:
+        parts = {key: parts_of(spec, reading) for key, spec in queries.items()}
         if not parts:
             raise ValueError("subscribe_all needs at least one query")
         self._types = {key: type for key, (_, _, type) in parts.items()}
