@@ -51,6 +51,7 @@ LOCAL_SEES = (
 MAX_LINES = 600
 # Modules that import aiohttp as they are imported; whoever imports them is about to use it.
 AIOHTTP = {
+    "cli.doctor",
     "files.downloads",
     "files.sources",
     "files.uploads",

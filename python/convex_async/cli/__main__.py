@@ -26,6 +26,7 @@ COMMANDS = {
         "export": "export",
         "import": "import_",
         "serve": "serve",
+        "doctor": "doctor",
         "demo": "demo",
     }.items()
 }
