@@ -61,7 +61,7 @@ class Durable:
 
     def __init__(self, path: Path) -> None:
         # Not opened if it is there: closing it again would let go of this process's locks on it.
-        with suppress(FileExistsError):
+        with suppress(OSError):  # it is there, or can't be made: SQLite says why
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             self._connection = sqlite3.connect(
