@@ -99,7 +99,9 @@ class StorageReader:
 
     def _find(self, storage_id: str) -> dict[str, Any] | None:
         if not self._transaction.store.is_id(storage_id, STORAGE):
-            raise FunctionProblem(f"{storage_id!r} is not a storage id")
+            raise FunctionProblem(
+                f'Invalid storage ID: "{storage_id}". Storage ID should be an Id of `_storage`.'
+            )
         return self._transaction.get(storage_id)
 
 
@@ -117,5 +119,5 @@ class StorageWriter(StorageReader):
     def remove(self, storage_id: str) -> None:
         """As `delete`, without awaiting."""
         if self._find(storage_id) is None:
-            raise FunctionProblem(f"There is no file of storage id {storage_id}")
+            raise FunctionProblem(f"storage id {storage_id} not found")
         self._transaction.delete_system(storage_id)

@@ -379,7 +379,9 @@ async def _find_file(running: Running, storage_id: str) -> tuple[dict[str, Any],
 
     def find(transaction: Transaction) -> dict[str, Any] | None:
         if not transaction.store.is_id(storage_id, STORAGE):
-            raise FunctionProblem(f"{storage_id!r} is not a storage id")
+            raise FunctionProblem(
+                f'Invalid storage ID: "{storage_id}". Storage ID should be an Id of `_storage`.'
+            )
         return transaction.get(storage_id)
 
     if invocation.transaction is not None:

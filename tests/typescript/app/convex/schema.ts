@@ -11,5 +11,6 @@ export default defineSchema({
     .index("by_owner", ["owner"])
     .index("by_done", ["done", "text"]),
   counters: defineTable({ name: v.string(), value: v.int64() }).index("by_name", ["name"]),
+  cells: defineTable({ at: v.number(), n: v.number() }).index("by_at", ["at"]),
   events: defineTable({ kind: v.string(), payload: v.any() }),
 });
