@@ -47,6 +47,14 @@ class Change(Struct, frozen=True):
     _wire: bytes
     _type: Any
 
+    def __repr__(self) -> str:
+        """How many documents changed, not which: a list may have thousands."""
+        counts = (
+            f"{name}={len(getattr(self, name))}"
+            for name in ("inserted", "updated", "deleted", "moved")
+        )
+        return f"<Change {' '.join(counts)} ts={self.ts}>"
+
     def value(self) -> Any:
         """The whole result, decoded when asked for."""
         return decode(self._wire, type=self._type)
