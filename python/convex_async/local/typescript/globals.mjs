@@ -188,9 +188,10 @@ export function installGlobals(current, log) {
         try {
           realProcess[name] = refuse;
         } catch {}
+      // Deno's own modules need the rest of its namespace.
       if (globalThis.Deno)
         try {
-          Object.defineProperty(globalThis, "Deno", { value: undefined, configurable: true });
+          Object.defineProperty(globalThis.Deno, "exit", { value: refuse });
         } catch {}
     },
   };
