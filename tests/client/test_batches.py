@@ -114,3 +114,13 @@ async def test_leaving_early_leaves_no_task(client: ConvexClient) -> None:
         await anext(results)
     calls = [task for task in asyncio.all_tasks() if "_noted" in repr(task.get_coro())]
     assert calls == []
+
+
+async def test_nothing_is_sent_once_a_failure_is_known(client: ConvexClient) -> None:
+    async with aclosing(put(client, ["a", "bad", "c", "never"], max_items=1, in_flight=3)) as all:
+        assert await anext(all) == [1, "a"]
+        await client.subscribe("rows:all").until(lambda rows: "c" in rows, timeout=10)
+        with pytest.raises(BatchError) as caught:
+            await anext(all)
+    assert [index for index, _, _ in caught.value.later] == [2]
+    assert await client.query("rows:all") == ["a", "c"]
