@@ -26,7 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (project / f"api_{style}.py").write_text(written(functions, style).text)
         for name in ("right", "wrong"):
             text = (
-                (HERE / f"{name}.py")
+                (HERE / f"{name}.py.txt")
                 .read_text()
                 .replace("from api import", f"from api_{style} import")
             )

@@ -290,7 +290,9 @@ def _about(about: str | None, fields: Sequence[object]) -> list[str]:
 def _spread_literal(text: str) -> str:
     if not text.startswith("Literal[") or len(text) <= MAX_ANNOTATION:
         return text
-    return "\n".join(spread("Literal[", _arguments(text[len("Literal[") : -1]), "]"))
+    parts = _arguments(text[len("Literal[") : -1])
+    # One alone can't be followed by a comma: that would be a tuple.
+    return text if len(parts) == 1 else "\n".join(spread("Literal[", parts, "]"))
 
 
 def _arguments(text: str) -> list[str]:
