@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from convex_async.client.pool import ClientPool
     from convex_async.client.subscription import Subscription
     from convex_async.client_base.pagination import Page, Paginator
+    from convex_async.codec.values import omit_none
     from convex_async.connection.state import ClientState
     from convex_async.errors import (
         AuthError,
@@ -60,6 +61,7 @@ _NAMES = {
     "client.pool": ["ClientPool"],
     "client.subscription": ["Subscription"],
     "client_base.pagination": ["Page", "Paginator"],
+    "codec.values": ["omit_none"],
     "connection.state": ["ClientState"],
     "errors": [
         "AuthError",
@@ -142,6 +144,7 @@ __all__ = [
     "Worker",
     "__version__",
     "api",
+    "omit_none",
 ]
 
 

@@ -20,7 +20,9 @@ import operator
 import struct
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSet
-from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, SupportsIndex, TypeAlias
+
+from msgspec import Struct
 
 from convex_async.errors import InvalidValueError
 
@@ -210,3 +212,19 @@ ConvexValue: TypeAlias = (
     "bool | float | str | bytes | ConvexInt64 | list[ConvexValue] | dict[str, ConvexValue] | None"
 )
 """Any Convex value, as decoding makes it."""
+
+
+class Dataclass(Protocol):
+    """Any instance of a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+class PydanticModel(Protocol):
+    """Any pydantic model."""
+
+    __pydantic_fields__: ClassVar[dict[str, Any]]
+
+
+Arguments: TypeAlias = Mapping[str, Any] | Dataclass | Struct | PydanticModel
+"""The arguments of a call: a mapping of names to values, or a structure whose fields they are."""

@@ -42,7 +42,11 @@ async def test_a_page_runs(page: str, blocks: int, monkeypatch: pytest.MonkeyPat
         for block in found:
             line = text.count("\n", 0, block.start(1))
             code = compile(
-                "\n" * line + block[1], page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+                "\n" * line + block[1],
+                page,
+                "exec",
+                flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+                dont_inherit=True,  # a block's annotations are a program's own
             )
             ran = eval(code, names)
             if inspect.isawaitable(ran):

@@ -349,6 +349,7 @@ def test_a_wrong_keyword_is_named(make: type) -> None:
 def test_a_client_is_not_copied(make: type) -> None:
     client = make("https://happy-animal-123.convex.cloud", auth="a.b.c")
     for copies in (copy.copy, copy.deepcopy, pickle.dumps):
-        for one in (client, client._inner):
-            with pytest.raises(TypeError, match="make one where it is used"):
-                copies(one)
+        with pytest.raises(TypeError, match="make one where it is used"):
+            copies(client)
+    with pytest.raises(TypeError, match="make one where it is used"):
+        pickle.dumps(client._inner)

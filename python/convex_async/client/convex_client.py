@@ -18,8 +18,8 @@ from convex_async.client.live_views import LiveViews
 from convex_async.client.more_calls import MoreCalls
 from convex_async.client.optimistic import OptimisticUpdate, check, over_wire, same_value
 from convex_async.client.subscription import Subscription
-from convex_async.client_base.asked import unpack
 from convex_async.client_base.base import ClientBase, Settings
+from convex_async.client_base.reading import DecHook, EncHook, Reading
 from convex_async.connection.driver import Driver, WireSettings
 from convex_async.connection.running import Running
 from convex_async.connection.state import ClientState
@@ -40,6 +40,7 @@ from convex_async.protocol.client.identity import (
 )
 from convex_async.protocol.client.requests import RequestKind
 from convex_async.telemetry.tracer import Tracer, tracer_for
+from convex_async.values import Arguments
 
 if TYPE_CHECKING:
     import aiohttp
@@ -71,6 +72,10 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
         compress: offer permessage-deflate: a third to a tenth of the traffic, for twice the
             processor time or more (measured in docs/guide.md).
         allow_insecure: send tokens over plain http to hosts other than this one.
+        enc_hook: called with what has no Convex form, for what to send in its place; see
+            `convex_async.hooks` for ready-made pairs.
+        dec_hook: `dec_hook(type, value)`, for types that `type=` asks for and nobody here knows.
+        omit_none: leave out the fields of arguments that are None, at any depth.
         outbox: a file that keeps the unanswered mutations over the end of the process, however it
             ends (see `Outbox`). Give each client one of its own.
         tracer: is told what the client does, see `convex_async.telemetry.tracer`.
@@ -94,10 +99,17 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
         max_message_size: int = MAX_MESSAGE_SIZE,
         compress: bool = False,
         allow_insecure: bool = False,
+        enc_hook: EncHook | None = None,
+        dec_hook: DecHook | None = None,
+        omit_none: bool = False,
         outbox: str | os.PathLike[str] | None = None,
         tracer: Tracer | None = None,
     ) -> None:
-        super().__init__(Settings.of(url, site_url, timeout, allow_insecure))
+        super().__init__(
+            Settings.of(
+                url, site_url, timeout, allow_insecure, Reading(enc_hook, dec_hook, omit_none)
+            )
+        )
         if inactivity_timeout <= 0 or close_timeout < 0:
             raise ValueError("timeouts are seconds, above zero")
         self._close_timeout = close_timeout
@@ -110,6 +122,9 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
             "max_message_size": max_message_size,
             "compress": compress,
             "allow_insecure": allow_insecure,
+            "enc_hook": enc_hook,
+            "dec_hook": dec_hook,
+            "omit_none": omit_none,
             "outbox": outbox,
             "tracer": tracer,
         }
@@ -246,7 +261,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
     def mutation(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
         timeout: float | EllipsisType | None = ...,
@@ -256,7 +271,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
     def mutation(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -265,7 +280,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
     def mutation(
         self,
         path: str | FunctionReference | MutationCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -285,9 +300,8 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
                 or another user is set. If it fails then, that is logged, and it is dropped.
         """
         check(optimistic)
-        path, args, type = unpack("mutation", path, args, type)
-        function, wire, made = self._reading.call(path, args, type)
-        update = None if optimistic is None else over_wire(optimistic, wire)
+        function, wire, made = self._reading.call("mutation", path, args, type)
+        update = None if optimistic is None else over_wire(optimistic, wire, self._reading)
         return self._request("mutation", function, wire, made, self._limit(timeout), update)
 
     @overload
@@ -302,7 +316,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
     def subscribe(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
         buffer: int | None = None,
@@ -312,7 +326,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
     def subscribe(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         buffer: int | None = None,
@@ -321,7 +335,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
     def subscribe(
         self,
         path: str | FunctionReference | QueryCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         buffer: int | None = None,
@@ -344,8 +358,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
             raise ValueError(f"buffer is a number of states, at least 1, not {buffer}")
         if linger < 0:
             raise ValueError(f"linger is seconds, not {linger}")
-        path, args, type = unpack("query", path, args, type)
-        function, wire, made = self._reading.call(path, args, type)
+        function, wire, made = self._reading.call("query", path, args, type)
         running = self._driver.running()
         mailbox = running.make_mailbox(buffer)
         subscriber = running.subscribe(function, wire, mailbox, linger=linger)

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 
 from msgspec import Struct
 
+from convex_async.calls import Verb
 from convex_async.function_path import FunctionReference
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Notes:
 class _Noted(Protocol):
     def __call__(
         self,
-        kind: str,
+        kind: Verb,
         path: str | FunctionReference,
         args: Mapping[str, Any] | None,
         type: Any,
@@ -159,7 +160,7 @@ class WithDetails:
 
     def _call(
         self,
-        kind: str,
+        kind: Verb,
         path: str | FunctionReference,
         args: Mapping[str, Any] | None,
         type: Any,

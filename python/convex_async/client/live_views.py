@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from convex_async.calls import PageCall
 from convex_async.client_base.asked import unpack
+from convex_async.client_base.reading import Reading
 from convex_async.connection.running import Running
+from convex_async.values import Arguments
 
 if TYPE_CHECKING:
-    from convex_async.calls import PageCall
-    from convex_async.client_base.reading import Reading
     from convex_async.function_path import FunctionReference
     from convex_async.reactive.live_pages import LivePages
     from convex_async.reactive.subscribe_all import ConsistentView, QuerySpec
@@ -54,7 +54,7 @@ class LiveViews(ABC):
     def paginate_live(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 20,
         type: type[T],
@@ -63,7 +63,7 @@ class LiveViews(ABC):
     def paginate_live(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 20,
         type: Any = None,
@@ -71,7 +71,7 @@ class LiveViews(ABC):
     def paginate_live(
         self,
         path: str | FunctionReference | PageCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 20,
         type: Any = None,

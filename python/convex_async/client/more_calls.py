@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Iterable, 
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
+from convex_async.calls import Verb
 from convex_async.client_base.signatures import Calls
 from convex_async.function_path import FunctionPath, FunctionReference
 
@@ -40,7 +41,7 @@ class MoreCalls(Calls):
         from convex_async.client.details import WithDetails
 
         def noted(
-            kind: str,
+            kind: Verb,
             path: str | FunctionReference,
             args: Mapping[str, Any] | None,
             type: Any,
@@ -48,7 +49,7 @@ class MoreCalls(Calls):
             notes: Notes,
         ) -> Coroutine[Any, Any, Any]:
             limit = None if kind == "action" and timeout is ... else self._limit(timeout)
-            return self._noted(kind, *self._reading.call(path, args, type), limit, notes)
+            return self._noted(kind, *self._reading.call(kind, path, args, type), limit, notes)
 
         return WithDetails(noted)
 
@@ -98,7 +99,7 @@ class MoreCalls(Calls):
         if in_flight < 1:
             raise ValueError(f"in_flight is a number of batches, at least 1, not {in_flight}")
         limit = self._limit(timeout)
-        function, _, made = self._reading.call(path, None, type)
+        function, _, made = self._reading.call("mutation", path, None, type)
         batches = Batches(
             self._reading, key=key, args=args or {}, max_items=max_items, max_bytes=max_bytes
         )

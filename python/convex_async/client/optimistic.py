@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar, overload
 
 from convex_async.calls import QueryCall
-from convex_async.client_base.asked import read
+from convex_async.client_base.reading import Reading
 from convex_async.codec.diff import same
-from convex_async.codec.values import decode, encode
+from convex_async.codec.values import decode
 from convex_async.errors import CodecError, LocalProtocolError
 from convex_async.function_path import FunctionReference, canonical_path
 from convex_async.protocol.client import overlay
+from convex_async.values import Arguments
 
 T = TypeVar("T")
 
@@ -26,7 +27,8 @@ class OptimisticLocalStore:
     Values are the update's own: change what `get_query` gave, then set it.
     """
 
-    def __init__(self, layer: overlay.Overlay) -> None:
+    def __init__(self, layer: overlay.Overlay, reading: Reading) -> None:
+        self._reading = reading
         self._layer: overlay.Overlay | None = layer
 
     @overload
@@ -35,7 +37,7 @@ class OptimisticLocalStore:
     def get_query(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
     ) -> T | None: ...
@@ -43,14 +45,14 @@ class OptimisticLocalStore:
     def get_query(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
     ) -> Any: ...
     def get_query(
         self,
         path: str | FunctionReference | QueryCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
     ) -> Any:
@@ -62,9 +64,9 @@ class OptimisticLocalStore:
         Returns:
             The value; None too if it is loading, if it fails, or if nobody subscribes to it.
         """
-        function, arguments, type = read("query", path, args, type)
-        wire = self._open().get(function, arguments)
-        return None if wire is None else decode(wire, type=type)
+        function, asked, made = self._reading.call("query", path, args, type)
+        wire = self._open().get(function, asked)
+        return None if wire is None else decode(wire, type=made)
 
     def get_all_queries(
         self, path: str | FunctionReference
@@ -77,12 +79,12 @@ class OptimisticLocalStore:
     def set_query(self, path: QueryCall[T], *, value: T) -> None: ...
     @overload
     def set_query(
-        self, path: str | FunctionReference, args: Mapping[str, Any] | None, value: object
+        self, path: str | FunctionReference, args: Arguments | None, value: object
     ) -> None: ...
     def set_query(
         self,
         path: str | FunctionReference | QueryCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         value: object = None,
     ) -> None:
         """Let the subscriptions to a query show a value until the mutation has settled.
@@ -90,8 +92,8 @@ class OptimisticLocalStore:
         Raises:
             CodecError: the value or the arguments are no Convex values.
         """
-        function, arguments, _ = read("query", path, args, None)
-        self._open().set(function, arguments, encode(value))
+        function, asked, _ = self._reading.call("query", path, args, None)
+        self._open().set(function, asked, self._reading.value(value))
 
     def _open(self) -> overlay.Overlay:
         if self._layer is None:
@@ -111,11 +113,11 @@ def check(update: OptimisticUpdate | None) -> None:
         )
 
 
-def over_wire(update: OptimisticUpdate, args: bytes) -> overlay.OptimisticUpdate:
+def over_wire(update: OptimisticUpdate, args: bytes, reading: Reading) -> overlay.OptimisticUpdate:
     """The update as the core runs it."""
 
     def run(layer: overlay.Overlay) -> None:
-        store = OptimisticLocalStore(layer)
+        store = OptimisticLocalStore(layer, reading)
         try:
             update(store, decode(args))
         finally:

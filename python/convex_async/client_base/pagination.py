@@ -12,6 +12,7 @@ import msgspec
 from convex_async import codec
 from convex_async.client_base.reading import Reading
 from convex_async.function_path import FunctionReference, canonical_path
+from convex_async.values import Arguments
 
 T = TypeVar("T")
 
@@ -131,7 +132,7 @@ class Paginator(AsyncIterator[T]):
         self,
         query: RunQuery,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 100,
         cursor: str | None = None,
@@ -140,12 +141,12 @@ class Paginator(AsyncIterator[T]):
     ) -> None:
         if not 1 <= page_size <= MAX_PAGE_SIZE:
             raise ValueError(f"page_size is from 1 to {MAX_PAGE_SIZE}, not {page_size}")
-        if args is not None and "paginationOpts" in args:
+        # A copy that later changes to the caller's objects do not reach.
+        self._args: dict[str, Any] = codec.decode(reading.arguments(args))
+        if "paginationOpts" in self._args:
             raise ValueError("paginate() fills in paginationOpts: use page_size= and cursor=")
         self._query = query
         self._path = canonical_path(path)
-        # A copy that later changes to the caller's objects do not reach.
-        self._args: dict[str, Any] = codec.decode(reading.arguments(args))
         self._page_size = page_size
         self._cursor = cursor
         self._type = type

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from types import EllipsisType
 from typing import Any, TypeVar, overload
 
@@ -12,6 +12,7 @@ from convex_async.client_base.asked import unpack
 from convex_async.client_base.pagination import Paginator
 from convex_async.client_base.reading import Reading
 from convex_async.function_path import FunctionPath, FunctionReference
+from convex_async.values import Arguments
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class Calls(ABC):
     def mutation(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -59,7 +60,7 @@ class Calls(ABC):
     def query(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
         timeout: float | EllipsisType | None = ...,
@@ -68,7 +69,7 @@ class Calls(ABC):
     def query(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -76,7 +77,7 @@ class Calls(ABC):
     def query(
         self,
         path: str | FunctionReference | QueryCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -97,8 +98,7 @@ class Calls(ABC):
             TransportError, RequestTimeoutError: no answer; over HTTP, also not at a second retry.
             ClientClosedError, AuthError, RemoteProtocolError, CodecError: as they say.
         """
-        path, args, type = unpack("query", path, args, type)
-        return self._ask(*self._reading.call(path, args, type), self._limit(timeout))
+        return self._ask(*self._reading.call("query", path, args, type), self._limit(timeout))
 
     @overload
     def action(
@@ -111,7 +111,7 @@ class Calls(ABC):
     def action(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
         timeout: float | EllipsisType | None = ...,
@@ -120,7 +120,7 @@ class Calls(ABC):
     def action(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -128,7 +128,7 @@ class Calls(ABC):
     def action(
         self,
         path: str | FunctionReference | ActionCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -142,8 +142,7 @@ class Calls(ABC):
                 was under way. It may have run.
         """
         limit = None if timeout is ... else self._limit(timeout)
-        path, args, type = unpack("action", path, args, type)
-        return self._act(*self._reading.call(path, args, type), limit)
+        return self._act(*self._reading.call("action", path, args, type), limit)
 
     @overload
     def paginate(
@@ -157,7 +156,7 @@ class Calls(ABC):
     def paginate(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 100,
         cursor: str | None = None,
@@ -167,7 +166,7 @@ class Calls(ABC):
     def paginate(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 100,
         cursor: str | None = None,
@@ -176,7 +175,7 @@ class Calls(ABC):
     def paginate(
         self,
         path: str | FunctionReference | PageCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 100,
         cursor: str | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -13,6 +13,7 @@ from convex_async.calls import MutationCall
 from convex_async.client_base.asked import unpack
 from convex_async.client_base.signatures import Calls
 from convex_async.function_path import FunctionReference
+from convex_async.values import Arguments
 
 if TYPE_CHECKING:
     import aiohttp
@@ -39,7 +40,7 @@ class StoredFiles(Calls):
         source: Source,
         *,
         url: str | FunctionReference | MutationCall[str],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         content_type: str | None = None,
         progress: Progress | None = None,
         timeout: float | EllipsisType | None = ...,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from convex_async import _codec
 from convex_async.codec.typed import decode_as
 from convex_async.errors import InvalidValueError, UnsupportedTypeError
-from convex_async.values import ConvexInt64, ConvexMap, ConvexSet
+from convex_async.values import Arguments, ConvexInt64, ConvexMap, ConvexSet
 
 # What the extension makes: it imports nothing of the package itself.
 _codec.register(
@@ -37,21 +37,49 @@ decode = _codec.decode
 measure = _codec.measure
 
 
-def encode_arguments(args: Mapping[str, Any] | None) -> bytes:
+def encode_arguments(
+    args: Arguments | None,
+    *,
+    enc_hook: Callable[[Any], Any] | None = None,
+    omit_none: bool = False,
+) -> bytes:
     """The canonical wire bytes of a call's arguments; None is no arguments.
 
+    Args:
+        args: a mapping of names to values, or a dataclass, msgspec Struct or pydantic model.
+        enc_hook, omit_none: as for `encode`.
+
     Raises:
-        UnsupportedTypeError: the arguments are no mapping, or a part has no Convex form.
+        UnsupportedTypeError: the arguments are neither, or a part has no Convex form.
         InvalidValueError: as `encode`; the path begins with `args`.
     """
     if args is None:
         return b"{}"
-    if type(args) is not dict and not isinstance(args, Mapping):
+    if type(args) is not dict and not isinstance(args, Mapping) and not _is_structure(args):
         raise UnsupportedTypeError(
             f"args: the arguments are a mapping of names to values, not {type(args).__name__}",
             path="args",
         )
-    return encode(args, root="args", max_depth=MAX_DEPTH - 1)
+    return encode(
+        args, root="args", max_depth=MAX_DEPTH - 1, enc_hook=enc_hook, omit_none=omit_none
+    )
+
+
+def _is_structure(value: object) -> bool:
+    kinds = ("__dataclass_fields__", "__struct_fields__", "__pydantic_validator__")
+    return any(hasattr(type(value), kind) for kind in kinds)
+
+
+def omit_none(value: Any) -> Any:
+    """A copy without the fields of dicts that are None, at any depth; items of lists stay.
+
+    For one value; `ConvexClient(url, omit_none=True)` does so for the arguments of all calls.
+    """
+    if isinstance(value, Mapping):
+        return {name: omit_none(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [omit_none(item) for item in value]
+    return value
 
 
 def to_plain_json(data: bytes) -> bytes:

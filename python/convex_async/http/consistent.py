@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from types import EllipsisType
 from typing import Any, Self, TypeVar, overload
 
@@ -14,6 +14,7 @@ from convex_async.client_base.reading import Reading
 from convex_async.function_path import FunctionReference
 from convex_async.http.calls import Call, HttpCalls
 from convex_async.protocol.messages import WireTimestamp, parse_timestamp
+from convex_async.values import Arguments
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class ConsistentQueries:
     def query(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -77,7 +78,7 @@ class ConsistentQueries:
     def query(
         self,
         path: str | FunctionReference | QueryCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -101,7 +102,7 @@ class ConsistentQueries:
     def paginate(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 100,
         cursor: str | None = None,
@@ -110,7 +111,7 @@ class ConsistentQueries:
     def paginate(
         self,
         path: str | FunctionReference | PageCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 100,
         cursor: str | None = None,

@@ -12,8 +12,8 @@ from msgspec import Struct
 from convex_async import calls
 from convex_async.auth.tokens import Auth, TokenFetcher
 from convex_async.calls import MutationCall
-from convex_async.client_base.asked import unpack
 from convex_async.client_base.base import ClientBase, Settings
+from convex_async.client_base.reading import DecHook, EncHook, Reading
 from convex_async.function_path import FunctionPath, FunctionReference
 from convex_async.http.calls import Call, HttpCalls, Kind
 from convex_async.http.connection import HttpConnection
@@ -21,6 +21,7 @@ from convex_async.http.consistent import ConsistentQueries
 from convex_async.http.identity import HttpIdentity
 from convex_async.protocol.client.identity import Credential
 from convex_async.telemetry.tracer import SafeTracer, Tracer, tracer_for
+from convex_async.values import Arguments
 
 if TYPE_CHECKING:
     import aiohttp
@@ -64,6 +65,10 @@ class ConvexHttpClient(ClientBase):
         site_url: the origin of HTTP actions, where it can't be derived from `url`.
         allow_insecure: send tokens over plain http to hosts other than this one.
         tracer: is told of calls, see `convex_async.telemetry.tracer`.
+        enc_hook: called with what has no Convex form, for what to send in its place; see
+            `convex_async.hooks` for ready-made pairs.
+        dec_hook: `dec_hook(type, value)`, for types that `type=` asks for and nobody here knows.
+        omit_none: leave out the fields of arguments that are None, at any depth.
 
     Raises:
         ValueError: the URL is no deployment URL, or an option is out of range.
@@ -81,8 +86,13 @@ class ConvexHttpClient(ClientBase):
         site_url: str | None = None,
         allow_insecure: bool = False,
         tracer: Tracer | None = None,
+        enc_hook: EncHook | None = None,
+        dec_hook: DecHook | None = None,
+        omit_none: bool = False,
     ) -> None:
-        settings = Settings.of(url, site_url, timeout, allow_insecure)
+        settings = Settings.of(
+            url, site_url, timeout, allow_insecure, Reading(enc_hook, dec_hook, omit_none)
+        )
         connection = HttpConnection(session)
         calls = HttpCalls(settings.deployment.url, connection)
         safe = tracer_for(settings.deployment.url, tracer)
@@ -129,7 +139,7 @@ class ConvexHttpClient(ClientBase):
     def mutation(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
         timeout: float | EllipsisType | None = ...,
@@ -139,7 +149,7 @@ class ConvexHttpClient(ClientBase):
     def mutation(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -148,7 +158,7 @@ class ConvexHttpClient(ClientBase):
     def mutation(
         self,
         path: str | FunctionReference | MutationCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -221,12 +231,11 @@ class ConvexHttpClient(ClientBase):
         self,
         kind: Kind,
         path: str | FunctionReference | calls.Call[Any],
-        args: Mapping[str, Any] | None,
+        args: Arguments | None,
         type: Any,
         timeout: float | EllipsisType | None,
     ) -> Call:
-        path, args, type = unpack(kind, path, args, type)
-        return self._made(kind, *self._reading.call(path, args, type), self._limit(timeout))
+        return self._made(kind, *self._reading.call(kind, path, args, type), self._limit(timeout))
 
     def _told(self, call: Call, running: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
         tracer = self._shared.tracer

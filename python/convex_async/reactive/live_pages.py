@@ -18,6 +18,7 @@ from convex_async.function_path import FunctionReference, canonical_path
 from convex_async.reactive.page_set import PageSet, PageStatus
 from convex_async.reactive.updates import Change
 from convex_async.reactive.watcher import QuerySetWatcher
+from convex_async.values import Arguments
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class LivePages(Generic[T]):
         self,
         driver: Running,
         path: str | FunctionReference | PageCall[T],
-        args: Mapping[str, Any] | None,
+        args: Arguments | None,
         *,
         page_size: int,
         type: type[T] | None,
@@ -46,11 +47,11 @@ class LivePages(Generic[T]):
     ) -> None:
         _check_size(page_size)
         path, args, made = unpack("page", path, args, type)
-        if args is not None and "paginationOpts" in args:
-            raise ValueError("paginate_live() fills in paginationOpts: use page_size=")
-        self._path = canonical_path(path)
         # A copy that later changes to the caller's objects do not reach.
         common: dict[str, Any] = decode(reading.arguments(args))
+        if "paginationOpts" in common:
+            raise ValueError("paginate_live() fills in paginationOpts: use page_size=")
+        self._path = canonical_path(path)
         self._type: Any = None if made is None else reading.converter(list.__class_getitem__(made))
         self._page_size = page_size
         self._watcher: QuerySetWatcher[int] = QuerySetWatcher(driver, whole=False)

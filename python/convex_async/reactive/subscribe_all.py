@@ -8,7 +8,6 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from convex_async.calls import QueryCall
 from convex_async.client_base.answers import function_error, value_or_raise
-from convex_async.client_base.asked import unpack
 from convex_async.client_base.reading import Reading
 from convex_async.connection.running import Running
 from convex_async.errors import LocalProtocolError
@@ -16,6 +15,7 @@ from convex_async.function_path import FunctionPath, FunctionReference
 from convex_async.protocol.results import Failed
 from convex_async.reactive.updates import Result
 from convex_async.reactive.watcher import Member, QuerySetWatcher
+from convex_async.values import Arguments
 
 K = TypeVar("K", bound=Hashable)
 
@@ -23,8 +23,8 @@ QuerySpec: TypeAlias = (
     str
     | FunctionReference
     | QueryCall[Any]
-    | tuple[str | FunctionReference, Mapping[str, Any] | None]
-    | tuple[str | FunctionReference, Mapping[str, Any] | None, Any]
+    | tuple[str | FunctionReference, Arguments | None]
+    | tuple[str | FunctionReference, Arguments | None, Any]
 )
 """A path; or a path and arguments; or these and the type of the value; or a typed call."""
 
@@ -39,7 +39,7 @@ def parts_of(spec: QuerySpec, reading: Reading) -> tuple[FunctionPath, bytes, An
     if not 1 <= len(given) <= 3:
         raise TypeError(f"a query is a path, (path, args) or (path, args, type), not {spec!r}")
     parts: list[Any] = [*given, None, None]
-    path, args, made = reading.call(*unpack("query", parts[0], parts[1], parts[2]))
+    path, args, made = reading.call("query", parts[0], parts[1], parts[2])
     return path, args, made
 
 

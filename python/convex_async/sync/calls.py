@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from types import EllipsisType
@@ -21,6 +21,7 @@ from convex_async.sync.answers import SiteResponse
 from convex_async.sync.loop import ClientThread, LoopThread
 from convex_async.sync.subscription import blocking_iterator
 from convex_async.sync.values import without_foreign_integers
+from convex_async.values import Arguments
 
 if TYPE_CHECKING:
     from convex_async.files.sources import Progress, Source, WritableFile
@@ -68,7 +69,7 @@ class BlockingCalls(Generic[Client]):
     def query(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
         timeout: float | EllipsisType | None = ...,
@@ -77,7 +78,7 @@ class BlockingCalls(Generic[Client]):
     def query(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -85,7 +86,7 @@ class BlockingCalls(Generic[Client]):
     def query(
         self,
         name: str | FunctionReference | QueryCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -104,7 +105,7 @@ class BlockingCalls(Generic[Client]):
     def action(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
         timeout: float | EllipsisType | None = ...,
@@ -113,7 +114,7 @@ class BlockingCalls(Generic[Client]):
     def action(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -121,7 +122,7 @@ class BlockingCalls(Generic[Client]):
     def action(
         self,
         name: str | FunctionReference | ActionCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -141,7 +142,7 @@ class BlockingCalls(Generic[Client]):
     def paginate(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 100,
         cursor: str | None = None,
@@ -151,7 +152,7 @@ class BlockingCalls(Generic[Client]):
     def paginate(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 100,
         cursor: str | None = None,
@@ -160,7 +161,7 @@ class BlockingCalls(Generic[Client]):
     def paginate(
         self,
         name: str | FunctionReference | PageCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         page_size: int = 100,
         cursor: str | None = None,
@@ -176,7 +177,7 @@ class BlockingCalls(Generic[Client]):
         source: Source | Iterable[bytes],
         *,
         url: str | FunctionReference | MutationCall[str],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         content_type: str | None = None,
         progress: Progress | None = None,
         timeout: float | EllipsisType | None = ...,
@@ -274,7 +275,7 @@ class BlockingCalls(Generic[Client]):
         call: Literal["query", "mutation", "action"] | Callable[..., Any],
         /,
         name: str | FunctionReference | Call[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         **options: Any,
     ) -> Future[Any]:
         """Begin a call and go on: `future = client.submit("mutation", "tasks:create", args)`.
@@ -300,7 +301,7 @@ class BlockingCalls(Generic[Client]):
         self,
         kind: str,
         name: str | FunctionReference | Call[Any],
-        args: Mapping[str, Any] | None,
+        args: Arguments | None,
         **options: Any,
     ) -> Callable[[], Coroutine[Any, Any, Any]]:
         """A call with its arguments read, to be begun in the loop's thread."""

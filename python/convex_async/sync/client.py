@@ -13,6 +13,7 @@ from convex_async.client.convex_client import MAX_MESSAGE_SIZE
 from convex_async.client.convex_client import ConvexClient as AsyncConvexClient
 from convex_async.client.optimistic import OptimisticUpdate
 from convex_async.client_base.asked import unpack
+from convex_async.client_base.reading import DecHook, EncHook
 from convex_async.connection.state import ClientState
 from convex_async.deployment.environment import DOTENV, configured
 from convex_async.function_path import FunctionReference
@@ -21,6 +22,7 @@ from convex_async.sync.base import BlockingAuth, BlockingClient, asynchronous
 from convex_async.sync.outbox import BlockingOutbox
 from convex_async.sync.subscription import QuerySubscription
 from convex_async.sync.watch_all import QuerySet, QuerySetSubscription
+from convex_async.values import Arguments
 from convex_async.version import CLIENT_HEADER
 
 if TYPE_CHECKING:
@@ -56,6 +58,9 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
         max_message_size: int = MAX_MESSAGE_SIZE,
         compress: bool = False,
         allow_insecure: bool = False,
+        enc_hook: EncHook | None = None,
+        dec_hook: DecHook | None = None,
+        omit_none: bool = False,
         outbox: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(
@@ -72,6 +77,9 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
                 max_message_size=max_message_size,
                 compress=compress,
                 allow_insecure=allow_insecure,
+                enc_hook=enc_hook,
+                dec_hook=dec_hook,
+                omit_none=omit_none,
                 outbox=outbox,
             )
         )
@@ -144,7 +152,7 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
     def mutation(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
         timeout: float | EllipsisType | None = ...,
@@ -154,7 +162,7 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
     def mutation(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -163,7 +171,7 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
     def mutation(
         self,
         name: str | FunctionReference | MutationCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -187,7 +195,7 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
     def subscribe(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
     ) -> QuerySubscription[T]: ...
@@ -195,14 +203,14 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
     def subscribe(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
     ) -> QuerySubscription[Any]: ...
     def subscribe(
         self,
         name: str | FunctionReference | QueryCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
     ) -> QuerySubscription[Any]:
@@ -249,6 +257,9 @@ class ConvexHttpClient(BlockingClient[AsyncConvexHttpClient]):
         session: aiohttp.ClientSession | None = None,
         site_url: str | None = None,
         allow_insecure: bool = False,
+        enc_hook: EncHook | None = None,
+        dec_hook: DecHook | None = None,
+        omit_none: bool = False,
     ) -> None:
         super().__init__(
             AsyncConvexHttpClient(
@@ -260,6 +271,9 @@ class ConvexHttpClient(BlockingClient[AsyncConvexHttpClient]):
                 session=session,
                 site_url=site_url,
                 allow_insecure=allow_insecure,
+                enc_hook=enc_hook,
+                dec_hook=dec_hook,
+                omit_none=omit_none,
             )
         )
 
@@ -294,7 +308,7 @@ class ConvexHttpClient(BlockingClient[AsyncConvexHttpClient]):
     def mutation(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: type[T],
         timeout: float | EllipsisType | None = ...,
@@ -304,7 +318,7 @@ class ConvexHttpClient(BlockingClient[AsyncConvexHttpClient]):
     def mutation(
         self,
         name: str | FunctionReference,
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,
@@ -313,7 +327,7 @@ class ConvexHttpClient(BlockingClient[AsyncConvexHttpClient]):
     def mutation(
         self,
         name: str | FunctionReference | MutationCall[Any],
-        args: Mapping[str, Any] | None = None,
+        args: Arguments | None = None,
         *,
         type: Any = None,
         timeout: float | EllipsisType | None = ...,

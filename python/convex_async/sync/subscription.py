@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from convex_async.client.convex_client import ConvexClient
@@ -14,6 +14,7 @@ from convex_async.client.subscription import Subscription
 from convex_async.errors import LocalProtocolError
 from convex_async.reactive.updates import Change, Result
 from convex_async.sync.loop import LoopThread
+from convex_async.values import Arguments
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class QuerySubscription(Generic[T]):
         *,
         client: ConvexClient,
         name: str,
-        args: Mapping[str, Any] | None,
+        args: Arguments | None,
     ) -> None:
         self._thread = thread
         self.client = client
@@ -46,7 +47,7 @@ class QuerySubscription(Generic[T]):
         self._inner = inner
         self.name = name
         """The path that it was subscribed by."""
-        self.args: dict[str, Any] = dict(args or {})
+        self.args: Arguments = {} if args is None else args
         """The arguments that it was subscribed with."""
         self.invalidated = False
         """Whether `unsubscribe` was called."""

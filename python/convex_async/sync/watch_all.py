@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import weakref
-from collections.abc import Mapping
 from typing import Any, Self
 
 from convex_async.client.convex_client import ConvexClient
 from convex_async.client.subscription import Subscription
-from convex_async.client_base.asked import read
 from convex_async.function_path import FunctionPath, FunctionReference
 from convex_async.reactive.subscribe_all import state_of
 from convex_async.reactive.watcher import QuerySetWatcher
 from convex_async.sync.loop import LoopThread
+from convex_async.values import Arguments
 
 
 class QuerySet:
@@ -29,11 +28,11 @@ class QuerySet:
     def subscribe(
         self,
         path: str | FunctionReference,
-        args: Mapping[str, Any] | None,
+        args: Arguments | None,
         type: Any,
     ) -> tuple[int, Subscription[Any]]:
         """A new member of the set, with its id."""
-        function, wire, _ = read("query", path, args, type)
+        function, wire, _ = self._client._reading.call("query", path, args, type)
         subscription = self._client.subscribe(path, args, type=type)
         id = next(self._ids)
         self._members[id] = function, wire

@@ -64,6 +64,43 @@ pub fn describe(value: &Bound<'_, PyAny>) -> String {
     }
 }
 
+/// What to do about a value of a well-known type that Convex does not have, or nothing.
+pub fn hint(value: &Bound<'_, PyAny>) -> &'static str {
+    for class in value.get_type().mro() {
+        let name = class
+            .cast::<PyType>()
+            .ok()
+            .and_then(|class| class.fully_qualified_name().ok());
+        match name.as_ref().and_then(|name| name.to_str().ok()) {
+            Some("datetime.datetime") => {
+                return ": send milliseconds, or make the client with **hooks.datetime_ms \
+                        (convex_async.hooks)";
+            }
+            Some("datetime.date" | "datetime.time") => {
+                return ": send its isoformat(), or give enc_hook=";
+            }
+            Some("datetime.timedelta") => return ": send its total_seconds(), or give enc_hook=",
+            Some("uuid.UUID") => {
+                return ": send str(value), or make the client with **hooks.uuid (convex_async.hooks)";
+            }
+            Some("decimal.Decimal") => {
+                return ": send str(value), or make the client with **hooks.decimal \
+                        (convex_async.hooks)";
+            }
+            Some("enum.Enum") => {
+                return ": send its .value, or make the client with **hooks.enum (convex_async.hooks)";
+            }
+            Some("set" | "frozenset") => return ": send a list",
+            Some("coroutine" | "_asyncio.Task") => return ": await it first",
+            Some(path) if path.starts_with("pathlib") => {
+                return ": send str(value), or make the client with **hooks.path (convex_async.hooks)";
+            }
+            _ => {}
+        }
+    }
+    ""
+}
+
 /// The fields of a dataclass, a msgspec Struct or a pydantic model.
 pub fn structure<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
     let (py, class) = (value.py(), value.get_type());
@@ -108,14 +145,47 @@ fn struct_fields<'py>(
         fields.set_item(config.getattr(intern!(py, "tag_field"))?, tag)?;
     }
     let unset = py.import("msgspec")?.getattr(intern!(py, "UNSET"))?;
+    let defaults = if config.getattr(intern!(py, "omit_defaults"))?.is_truthy()? {
+        defaults(value)?
+    } else {
+        PyDict::new(py)
+    };
     let names = value
         .getattr(intern!(py, "__struct_fields__"))?
         .try_iter()?;
     for (name, written) in names.zip(written.try_iter()?) {
-        let field = value.getattr(name?.cast::<PyString>()?)?;
-        if !field.is(&unset) {
+        let name = name?;
+        let field = value.getattr(name.cast::<PyString>()?)?;
+        let default = defaults.get_item(&name)?;
+        if !field.is(&unset) && !default.is_some_and(|default| is_default(&field, &default)) {
             fields.set_item(written?, field)?;
         }
     }
     Ok(fields)
+}
+
+/// The defaults of a Struct's last fields, by their names.
+fn defaults<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let py = value.py();
+    let names: Vec<Bound<'py, PyAny>> =
+        value.getattr(intern!(py, "__struct_fields__"))?.extract()?;
+    let last: Vec<Bound<'py, PyAny>> = value
+        .getattr(intern!(py, "__struct_defaults__"))?
+        .extract()?;
+    let first = names.len().saturating_sub(last.len());
+    let defaults = PyDict::new(py);
+    for (name, default) in names[first..].iter().zip(last) {
+        defaults.set_item(name, default)?;
+    }
+    Ok(defaults)
+}
+
+/// As msgspec tells it: the very object of the default, or an empty container where its factory
+/// makes one (msgspec docs, `omit_defaults`).
+fn is_default(field: &Bound<'_, PyAny>, default: &Bound<'_, PyAny>) -> bool {
+    let py = field.py();
+    let Ok(Some(factory)) = default.getattr_opt(intern!(py, "factory")) else {
+        return field.is(default);
+    };
+    factory.is(field.get_type()) && field.len().is_ok_and(|length| length == 0)
 }

@@ -52,7 +52,7 @@ impl Differ {
     fn new(py: Python<'_>, key: String, at: Vec<String>) -> PyResult<Self> {
         let quoted = |name: String| -> PyResult<Vec<u8>> {
             let name = PyString::new(py, &name).into_any();
-            Ok(encode(&name, "at", 0)?.as_bytes().to_vec())
+            Ok(encode(&name, "at", 0, None, false)?.as_bytes().to_vec())
         };
         Ok(Self {
             key,

@@ -1,5 +1,6 @@
 //! Python objects to canonical wire bytes, in one pass.
 
+use pyo3::exceptions::PyNotImplementedError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -8,7 +9,7 @@ use pyo3::types::{
 };
 
 use crate::classes::Classes;
-use crate::coerce::{describe, is_user_string, numpy_scalar, retired_collection, structure};
+use crate::coerce::{describe, hint, is_user_string, numpy_scalar, retired_collection, structure};
 use crate::collector::Paused;
 use crate::errors::{Fail, Step};
 use crate::objects::utf8;
@@ -20,6 +21,8 @@ use crate::write_keys::NONE;
 
 /// Integers beyond ±2**53 have no exact float64 for each of them.
 const MAX_SAFE: i64 = 1 << 53;
+/// Hooks within hooks: what a hook gives may take one itself.
+const MAX_HOOKED: usize = 16;
 
 /// The canonical wire bytes of a Convex value: sorted fields, no blanks, ECMAScript numbers.
 ///
@@ -29,36 +32,58 @@ const MAX_SAFE: i64 = 1 << 53;
 ///     value: what `values.py` lists, and what coerces to it.
 ///     root: how errors name the value.
 ///     max_depth: containers within containers that it may have.
+///     enc_hook: called with what has no Convex form, for what to send in its place; it raises
+///         NotImplementedError for what it does not know.
+///     omit_none: leave out the fields of objects that are None; items of arrays stay.
 ///
 /// Raises:
 ///     UnsupportedTypeError: a part of it has no Convex form; `.path` tells which.
 ///     InvalidValueError: a part is out of range, badly named, too deep, or has a surrogate.
 #[pyfunction]
-#[pyo3(signature = (value, *, root = "value", max_depth = 64))]
+#[pyo3(signature = (value, *, root = "value", max_depth = 64, enc_hook = None, omit_none = false))]
 pub fn encode<'py>(
     value: &Bound<'py, PyAny>,
     root: &str,
     max_depth: usize,
+    enc_hook: Option<&Bound<'py, PyAny>>,
+    omit_none: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = value.py();
+    let options = Options {
+        max_depth,
+        enc_hook,
+        omit_none,
+    };
     let bytes = |out: &[u8]| PyBytes::new(py, out);
-    write(value, max_depth, bytes).map_err(|fail| fail.into_py(py, root))
+    write(value, options, bytes).map_err(|fail| fail.into_py(py, root))
+}
+
+struct Options<'py, 'c> {
+    max_depth: usize,
+    enc_hook: Option<&'c Bound<'py, PyAny>>,
+    omit_none: bool,
 }
 
 /// The canonical text of a value that decoding has made: how its identity is told.
 pub fn canonical(value: &Bound<'_, PyAny>) -> Result<Vec<u8>, Fail> {
-    write(value, usize::MAX, <[u8]>::to_vec)
+    let options = Options {
+        max_depth: usize::MAX,
+        enc_hook: None,
+        omit_none: false,
+    };
+    write(value, options, <[u8]>::to_vec)
 }
 
-fn write<T>(
-    value: &Bound<'_, PyAny>,
-    max_depth: usize,
+fn write<'py, T>(
+    value: &Bound<'py, PyAny>,
+    options: Options<'py, '_>,
     done: impl FnOnce(&[u8]) -> T,
 ) -> Result<T, Fail> {
     let mut encoder = Encoder {
         scratch: Scratch::take(),
         paused: Some(Paused::new(value.py())),
-        max_depth,
+        options,
+        hooked: 0,
         int64: Classes::get(value.py())?.int64.bind(value.py()),
     };
     let written = encoder.value(value, 0);
@@ -71,7 +96,9 @@ struct Encoder<'py, 'c> {
     scratch: Scratch,
     /// No finalizer runs, not even when an exception is made, while fields are borrowed.
     paused: Option<Paused<'py>>,
-    max_depth: usize,
+    options: Options<'py, 'c>,
+    /// Hooks within hooks at this moment.
+    hooked: usize,
     int64: &'c Bound<'py, PyType>,
 }
 
@@ -174,10 +201,34 @@ impl<'py> Encoder<'py, '_> {
         if let Some(fields) = structure(value)? {
             return self.dict(&fields, depth + 1);
         }
-        Err(Fail::unsupported(format!(
-            "{} has no Convex form",
-            describe(value)
-        )))
+        self.by_hook(value, depth)
+    }
+
+    /// What the user's hook gives in place of a value without a Convex form.
+    fn by_hook(&mut self, value: &Bound<'py, PyAny>, depth: usize) -> Result<(), Fail> {
+        let unknown = || {
+            Fail::unsupported(format!(
+                "{} has no Convex form{}",
+                describe(value),
+                hint(value)
+            ))
+        };
+        let Some(hook) = self.options.enc_hook else {
+            return Err(unknown());
+        };
+        if self.hooked == MAX_HOOKED {
+            return Err(Fail::value(
+                "enc_hook gives what it is asked for again and again",
+            ));
+        }
+        let sent = hook.call1((value,)).map_err(|error| {
+            let is_unknown = error.is_instance_of::<PyNotImplementedError>(value.py());
+            if is_unknown { unknown() } else { error.into() }
+        })?;
+        self.hooked += 1;
+        let written = self.value(&sent, depth);
+        self.hooked -= 1;
+        written
     }
 
     fn buffer(
@@ -249,10 +300,10 @@ impl<'py> Encoder<'py, '_> {
     }
 
     fn enter(&self, depth: usize) -> Result<(), Fail> {
-        if depth > self.max_depth {
+        if depth > self.options.max_depth {
             return Err(Fail::value(format!(
                 "nested more than {} deep, or circular",
-                self.max_depth
+                self.options.max_depth
             )));
         }
         Ok(())
@@ -286,6 +337,12 @@ impl<'py> Encoder<'py, '_> {
         let end = self.scratch.fields.len();
         self.scratch.out.push(b'{');
         for index in first..end {
+            // SAFETY: what is pushed while the value is written is taken off by then, and this
+            // dict's own fields below.
+            let value = unsafe { self.scratch.fields.value(index, py) };
+            if self.options.omit_none && value.is_none() {
+                continue;
+            }
             let Scratch { out, keys, fields } = &mut self.scratch;
             let place = fields.place(index);
             if place == NONE {
@@ -294,16 +351,13 @@ impl<'py> Encoder<'py, '_> {
             } else {
                 keys.write(place, out);
             }
-            // SAFETY: what is pushed while the value is written is taken off by then, and this
-            // dict's own fields below.
-            let value = unsafe { fields.value(index, py) };
             self.value(&value, depth).map_err(|fail| {
                 let name = self.scratch.fields.with_name(index, py, str::to_owned);
                 fail.at(Step::Field(name))
             })?;
             self.scratch.out.push(b',');
         }
-        if end > first {
+        if self.scratch.out.last() == Some(&b',') {
             self.scratch.out.pop();
         }
         self.scratch.out.push(b'}');
