@@ -16,8 +16,8 @@ Style: TypeAlias = Literal["typeddict", "msgspec", "pydantic"]
 
 # Characters of an annotation; a longer one gets a name.
 MAX_ANNOTATION = 32
-# Characters of a text that stands in a `Literal`.
-MAX_LITERAL = 40
+# Columns of a text in a `Literal`, quotes included: with a name before it, it fits a line.
+MAX_LITERAL = 34
 # What pydantic's models have already.
 MODEL_NAMES = frozenset(
     (
@@ -351,7 +351,10 @@ def _literal(member: Validator) -> tuple[str, bool]:
     """A literal as Python has it, and whether that says all; else its type alone."""
     value = member.literal
     if isinstance(value, str):
-        return (quoted(value), True) if len(value) <= MAX_LITERAL else ("str", False)
+        shown = quoted(value)
+        # A character beyond ASCII may be two columns wide.
+        columns = sum(1 if character.isascii() else 2 for character in shown)
+        return (shown, True) if columns <= MAX_LITERAL else ("str", False)
     if isinstance(value, bool):
         return str(value), True
     if isinstance(value, float):
