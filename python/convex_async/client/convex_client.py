@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from convex_async.auth.tokens import Auth, TokenFetcher
 from convex_async.calls import MutationCall, QueryCall
 from convex_async.client.calling import ask, request
+from convex_async.client.copying import Copied
 from convex_async.client.details import Notes
 from convex_async.client.live_views import LiveViews
 from convex_async.client.more_calls import MoreCalls
 from convex_async.client.optimistic import OptimisticUpdate, check, over_wire, same_value
 from convex_async.client.subscription import Subscription
-from convex_async.client_base.base import ClientBase, Settings
+from convex_async.client_base.base import ClientBase, Settings, check_seconds
 from convex_async.client_base.reading import DecHook, EncHook, Reading
 from convex_async.connection.driver import Driver, WireSettings
 from convex_async.connection.running import Running
@@ -52,7 +53,7 @@ T = TypeVar("T")
 MAX_MESSAGE_SIZE = 64 * 2**20
 
 
-class ConvexClient(LiveViews, MoreCalls, ClientBase):
+class ConvexClient(LiveViews, MoreCalls, Copied, ClientBase):
     """A client of one deployment, for one event loop.
 
     The constructor does no I/O and needs no running loop; the socket opens at first use and
@@ -110,8 +111,11 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
                 url, site_url, timeout, allow_insecure, Reading(enc_hook, dec_hook, omit_none)
             )
         )
-        if inactivity_timeout <= 0 or close_timeout < 0:
-            raise ValueError("timeouts are seconds, above zero")
+        check_seconds("inactivity_timeout", inactivity_timeout)
+        if close_timeout != 0:
+            check_seconds("close_timeout", close_timeout)
+        if session is not None and not hasattr(session, "ws_connect"):
+            raise TypeError(f"session is an aiohttp.ClientSession, not {type(session).__name__}")
         self._close_timeout = close_timeout
         self._options: dict[str, Any] = {
             "timeout": timeout,
@@ -144,30 +148,7 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
     def __repr__(self) -> str:
         return f"<ConvexClient {self.url} {self.state.phase}>"
 
-    def __copy__(self) -> Self:
-        """A client of its own, not used yet, made as this one was and with its user."""
-        copied = _made(type(self), self.url, self._options)
-        copied._debug = self._debug
-        self._driver.make_alike(copied._driver)
-        return copied
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self.__copy__()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """What pickle makes a client of: one that is not used yet.
-
-        Raises:
-            TypeError: it has a user, whose token would be in the pickle, or a session.
-        """
-        if not self._driver.is_anonymous:
-            raise TypeError(
-                "a client with a token or a key is not pickled, as these would be in the pickle: "
-                "make one where it is used"
-            )
-        if self._options["session"] is not None:
-            raise TypeError("a client with a session of its own is not pickled: make one")
-        return _made, (type(self), self.url, self._options)
+    _begin = __init__
 
     # Connection
 
@@ -441,13 +422,3 @@ class ConvexClient(LiveViews, MoreCalls, ClientBase):
         notes = Notes()
         call = request(running, kind, path, args, type, timeout, update, notes)
         return await self._tracer.around(kind, path, notes, call)
-
-
-C = TypeVar("C", bound=ConvexClient)
-
-
-def _made(cls: type[C], url: str, options: dict[str, Any]) -> C:
-    """A client of this class, though the class may have a constructor of its own."""
-    client = cls.__new__(cls)
-    ConvexClient.__init__(client, url, **options)
-    return client

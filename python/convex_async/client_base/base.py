@@ -233,7 +233,15 @@ class ClientBase(StoredFiles):
         return self._settings.timeout if timeout is ... else _seconds(timeout)
 
 
+def check_seconds(name: str, seconds: object) -> None:
+    """Raise for what is no time to wait, naming the option."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"{name} is a number of seconds, not {seconds!r:.40}")
+    if not seconds > 0:
+        raise ValueError(f"{name} is seconds, above zero, not {seconds}")
+
+
 def _seconds(timeout: float | None) -> float | None:
-    if timeout is not None and timeout <= 0:
-        raise ValueError(f"timeout is seconds, above zero, or None, not {timeout}")
+    if timeout is not None:
+        check_seconds("timeout", timeout)
     return timeout

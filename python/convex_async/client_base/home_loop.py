@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 
 from convex_async.errors import LocalProtocolError
@@ -21,6 +22,11 @@ class Place:
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
+            if _in_trio():
+                raise LocalProtocolError(
+                    f"a {client} works on asyncio, not on trio: use convex_async.sync in a thread "
+                    "(trio.to_thread.run_sync)"
+                ) from None
             raise LocalProtocolError(
                 f"a {client} works inside a running event loop: call it from a coroutine, "
                 "or use convex_async.sync"
@@ -48,3 +54,10 @@ class Place:
             f"a {self._client} belongs to the event loop that first used it: "
             "make one client in each loop"
         )
+
+
+def _in_trio() -> bool:
+    """Whether trio's loop runs in this thread; it is not imported for that."""
+    trio = sys.modules.get("trio")
+    lowlevel = getattr(trio, "lowlevel", None)
+    return bool(lowlevel is not None and lowlevel.in_trio_run())

@@ -58,8 +58,13 @@ class DeploymentUrl(Struct, frozen=True):
         """Check a deployment URL as a user wrote it; a trailing slash and `/api` are tolerated.
 
         Raises:
-            ValueError: it is no deployment URL; the message names the mistake.
+            ValueError, TypeError: it is no deployment URL; the message names the mistake.
         """
+        if not isinstance(url, str):
+            raise TypeError(
+                "a deployment URL is a string such as 'https://happy-animal-123.convex.cloud', "
+                f"not {type(url).__name__}"
+            )
         text = url.strip()
         # What is given by mistake may be a key, or a URL that holds a token or a password.
         shown = _END_OF_HOST.split(text)[0].rpartition("@")[2]

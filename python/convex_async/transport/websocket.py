@@ -8,7 +8,7 @@ import ssl
 import aiohttp
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
-from convex_async.errors import RemoteProtocolError, TransportError
+from convex_async.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from convex_async.transport.base import TOO_LARGE, ConnectionClosed
 from convex_async.transport.receive_buffers import keep_receive_buffers
 
@@ -93,6 +93,11 @@ class WebSocketConnector:
 
     async def __call__(self) -> WebSocketTransport:
         keep_receive_buffers()
+        if self._session.closed:
+            raise LocalProtocolError(
+                "the session that the client was given is closed: close the client first, or "
+                "let it make a session of its own"
+            )
         try:
             socket = await self._session.ws_connect(
                 self._url,

@@ -586,3 +586,18 @@ def test_nothing_is_sent_while_the_token_is_held() -> None:
     session.core.provide_token(BOB, now=session.now)
     sent = [type(message).__name__ for message in session.core.messages_to_send()]
     assert sent == ["Authenticate", "ModifyQuerySet", "Mutation"]
+
+
+def test_the_backoff_begins_anew_when_the_rest_was_given_up() -> None:
+    session = Session()
+    session.core.set_identity(ALICE, now=session.now)
+    session.core.mutation(SEND, b"{}")
+    lingering, _ = session.core.subscribe(PATH, b"{}", "m", linger=5)
+    session.drop()
+    session.connect()
+    session.core.unsubscribe(lingering, now=session.now)
+    assert session.core.retries == 1
+    session.core.refuse_identity("no")
+    session.core.set_identity(BOB, now=session.now)
+    session.core.tick(now=session.now + 5)
+    assert session.core._link.outstanding <= {("identity", 0)}

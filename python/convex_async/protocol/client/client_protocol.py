@@ -240,7 +240,7 @@ class ClientProtocol(Generic[Mailbox]):
         self._identity.switch(credential, refreshable=refreshable)
         if not self._identity.has_credential(left):
             message = "the identity changed before a token was had"
-            abandoned = self._requests.abandon(range(left, left + 1))
+            abandoned = self._session.abandon(range(left, left + 1))
             self._session.events.append(RequestsRefused(message, abandoned))
         epochs = (request.epoch for request in self._requests)
         self._identity.forget(before=min(epochs, default=self._identity.epoch))
@@ -326,7 +326,8 @@ class ClientProtocol(Generic[Mailbox]):
 
     def tick(self, *, now: float) -> None:
         """The deadline passed, or might have."""
-        self._query_set.expire(now=now)
+        if self._query_set.expire(now=now):
+            self._session.forget_gone()
         silence_ends = self._link.silence_ends
         if silence_ends is not None and now >= silence_ends:
             self._session.close("InactiveServer")

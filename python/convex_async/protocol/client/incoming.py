@@ -58,7 +58,7 @@ class Incoming(Generic[Mailbox]):
                 self._auth_error(message)
             case FatalError():
                 self._link.state = Halted(message.error)
-                abandoned = self._requests.abandon(range(self._identity.epoch + 1))
+                abandoned = self._session.abandon(range(self._identity.epoch + 1))
                 self._session.events.append(Stopped(message.error, abandoned))
             case Ping():
                 pass
@@ -127,7 +127,7 @@ class Incoming(Generic[Mailbox]):
             case "stale":
                 return  # the server closes the socket; the next one carries the newer credential
             case "earlier":
-                abandoned = self._requests.abandon(range(self._identity.epoch))
+                abandoned = self._session.abandon(range(self._identity.epoch))
                 self._session.events.append(RequestsRefused(message.error, abandoned))
                 self._link.at_once = True
             case "retry":

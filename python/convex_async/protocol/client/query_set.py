@@ -158,11 +158,13 @@ class QuerySet(Generic[Mailbox]):
         else:
             self._remove(query)
 
-    def expire(self, *, now: float) -> None:
-        """Drop the queries whose time without subscribers is over."""
-        for query in [q for q in self._lingering.values() if (q.lingers_until or now) <= now]:
+    def expire(self, *, now: float) -> bool:
+        """Drop the queries whose time without subscribers is over; whether there were any."""
+        over = [q for q in self._lingering.values() if (q.lingers_until or now) <= now]
+        for query in over:
             del self._lingering[query.query_id]
             self._remove(query)
+        return bool(over)
 
     def _remove(self, query: Query[Mailbox]) -> None:
         del self._queries[query.path, query.args]

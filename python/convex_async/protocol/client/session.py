@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic
 
-from convex_async.protocol.client.connection import Closing, Link
+from convex_async.errors import Outcome
+from convex_async.protocol.client.connection import Closing, Link, Wanted
 from convex_async.protocol.client.events import (
     ClientEvent,
     CloseConnection,
@@ -58,6 +59,21 @@ class Session(Generic[Mailbox]):
             self.link.outstanding.discard(("request", request_id))
         self.events.append(RequestSettled(request_id, result))
 
+    def abandon(self, epochs: range) -> list[tuple[RequestId, Outcome]]:
+        """Give up the requests of these identities: what is known of each."""
+        abandoned = self.requests.abandon(epochs)
+        self.forget_gone()
+        return abandoned
+
+    def forget_gone(self) -> None:
+        """What was given up is not outstanding any more: nothing will tell that it has come."""
+        gone: set[Wanted] = {("query", i) for what, i in self.link.outstanding if what == "query"}
+        gone -= {("query", query.query_id) for query in self.query_set}
+        for what, i in self.link.outstanding:
+            if what == "request" and self.requests.get(i) is None:
+                gone.add((what, i))
+        self.link.outstanding -= gone
+
     def confirm_identity(self) -> bool:
         """Whether the present user is confirmed by what the deployment has told, and was not."""
         if not self.identity.acknowledged(self.remote.identity):
@@ -77,7 +93,7 @@ class Session(Generic[Mailbox]):
 
     def refuse(self, message: str) -> None:
         """The present user is refused: fail what waits; nothing runs until another is set."""
-        abandoned = self.requests.abandon(range(self.identity.epoch + 1))
+        abandoned = self.abandon(range(self.identity.epoch + 1))
         self.deliver(self.view.forget([request_id for request_id, _ in abandoned]))
         self.events.append(IdentityRefused(message, abandoned))
         self.view.withhold(s for query in self.query_set for s in query.subscribers)
