@@ -16,6 +16,7 @@ from convex_async.errors import ClientClosedError, OutboxError
 from convex_async.function_path import FunctionPath
 from convex_async.outbox.file import BLOCK, Contents, OutboxEntry, OutboxFile, Statement
 from convex_async.outbox.no_journal import NoJournal as NoJournal
+from convex_async.outbox.no_journal import NumberedJournal as NumberedJournal
 from convex_async.protocol.client.requests import RequestId
 
 
