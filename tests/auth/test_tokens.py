@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,7 +14,13 @@ import pytest
 
 from convex_async import AuthError, ConvexClient
 from convex_async.auth import tokens
-from convex_async.auth.tokens import TokenSource, check_fetcher, refresh_delay, token_lifetime
+from convex_async.auth.tokens import (
+    REFRESH_LEEWAY,
+    TokenSource,
+    check_fetcher,
+    refresh_delay,
+    token_lifetime,
+)
 from convex_async.http import ConvexHttpClient
 from convex_async.local import LocalDeployment
 from convex_async.protocol.client.identity import ANONYMOUS, Credential
@@ -340,3 +347,33 @@ async def test_a_cache_that_is_empty_makes_nobody_anonymous(make: Callable[..., 
         async with make(deployment.url, auth=fetcher) as client:
             assert await client.query("users:me") == "ada"
     assert fetcher.asked == [False, True]
+
+
+@pytest.mark.trap(14)
+@pytest.mark.parametrize("cached", [True, False], ids=["renewing", "first"])
+async def test_a_fetcher_that_raises_is_asked_again(
+    deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    """An exception of the fetcher is no token yet; the client does not stay without one."""
+    monkeypatch.setattr("convex_async.auth.tokens.FETCH_BACKOFF_INITIAL", 0.01)
+    answers = ["a.bad.token", None, "ada"] if cached else [None, "ada"]
+
+    async def fetch(*, force_refresh: bool) -> str | None:
+        answer = answers.pop(0)
+        if answer is None:
+            raise OSError("the provider is down")
+        return deployment.issue_token(answer) if answer == "ada" else answer
+
+    async with ConvexClient(deployment.url, auth=fetch, timeout=10, close_timeout=0) as client:
+        assert await client.query("users:me") == "ada"
+    assert answers == []
+
+
+@pytest.mark.trap(19)
+@pytest.mark.parametrize("error", [-(10**6), 0, 10**6], ids=["fast", "right", "slow"])
+def test_a_token_is_renewed_ahead_by_its_own_lifetime(error: int) -> None:
+    """The deployment says nothing when a token ends; and no clock of ours may be right."""
+    issued = int(time.time()) + error
+    claims = msgspec.json.encode({"sub": "ada", "iat": issued, "exp": issued + 3600})
+    token = f"e30.{urlsafe_b64encode(claims).decode().rstrip('=')}.x"
+    assert refresh_delay(token) == 3600 - REFRESH_LEEWAY

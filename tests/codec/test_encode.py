@@ -17,6 +17,7 @@ import pydantic
 import pytest
 
 from convex_async import codec
+from convex_async.codec import encode_arguments
 from convex_async.errors import CodecError, InvalidValueError, UnsupportedTypeError
 from convex_async.values import ConvexInt64, ConvexMap, ConvexSet
 from tests.codec import oracle
@@ -238,3 +239,35 @@ def test_numpy_scalars_are_their_python_values(value: Any) -> None:
 def test_numpy_arrays_of_larger_items_are_refused(value: Any) -> None:
     with pytest.raises(CodecError):
         codec.encode(value)
+
+
+@pytest.mark.trap(25)
+@pytest.mark.parametrize(
+    ("value", "wire"),
+    [
+        (3, 3.0),
+        (3.0, 3.0),
+        (ConvexInt64(3), {"$integer": "AwAAAAAAAAA="}),
+        (ConvexInt64(-1), {"$integer": "//////////8="}),
+    ],
+)
+def test_a_number_is_a_float64_unless_an_int64_is_asked_for(value: Any, wire: Any) -> None:
+    """`v.number()` and `v.int64()` take different things: the caller chooses, by the type."""
+    (sent,) = msgspec.json.decode(encode_arguments({"n": value})).values()
+    assert sent == wire
+
+
+@pytest.mark.trap(25)
+def test_an_int_that_a_float64_cannot_hold_is_refused() -> None:
+    """Rather than rounded, or sent as what was not asked for."""
+    with pytest.raises(InvalidValueError) as caught:
+        encode_arguments({"n": 2**53 + 1})
+    assert caught.value.path == "args.n"
+
+
+@pytest.mark.trap(26)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.0])
+def test_floats_that_json_lacks_are_tagged(value: float) -> None:
+    """A bare NaN is no JSON, and ends the connection."""
+    text = encode_arguments({"n": value})
+    assert list(msgspec.json.decode(text)["n"]) == ["$float"]

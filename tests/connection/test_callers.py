@@ -65,3 +65,15 @@ async def test_closing_waits_for_nobody_of_an_earlier_process(
         assert client.state.pending_requests == 1
         async with asyncio.timeout(3):
             await client.close()
+
+
+@pytest.mark.trap(1)
+async def test_a_mutation_sent_again_runs_once(
+    deployment: LocalDeployment, client: ConvexClient
+) -> None:
+    """The deployment knows a request by the session id and its own, on whichever socket."""
+    await client.connect()
+    deployment.faults.drop_after_commit = 1
+    await client.mutation("notes:add", {"text": "once"})
+    assert client.state.connection_count == 2
+    assert len(await client.query("notes:list")) == 1

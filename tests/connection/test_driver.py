@@ -18,6 +18,7 @@ import pytest
 
 from convex_async import AuthError, ClientClosedError, ConvexClient, LocalProtocolError
 from convex_async.local import LocalDeployment
+from convex_async.protocol.messages import ClientMessage, Connect
 from tests.integration.backend import make_functions
 
 
@@ -343,3 +344,24 @@ async def test_after_close_nothing_is_shown(deployment: LocalDeployment) -> None
     for wait in waits:
         with pytest.raises(ClientClosedError):
             await wait()
+
+
+@pytest.mark.trap(3)
+async def test_no_two_clients_share_a_session_id(
+    deployment: LocalDeployment, client: ConvexClient, frames: list[ClientMessage]
+) -> None:
+    """Each running client has a session id of its own."""
+    async with ConvexClient(deployment.url, close_timeout=0) as other:
+        await client.query("notes:list")
+        await other.query("notes:list")
+    assert len({m.session_id for m in frames if isinstance(m, Connect)}) == 2
+
+
+@pytest.mark.trap(8)
+async def test_connecting_does_not_wait_for_a_message(
+    deployment: LocalDeployment, client: ConvexClient
+) -> None:
+    """`connect` returns with the socket open, even if the deployment says nothing at all."""
+    deployment.faults.silent = True
+    await client.connect()
+    assert client.state.is_connected

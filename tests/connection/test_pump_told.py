@@ -144,3 +144,16 @@ async def test_fetches_of_tokens_are_told(
         assert await client.query("users:me") == "ada"
     assert "the token fetcher took 0." in caplog.text
     assert token not in caplog.text
+
+
+@pytest.mark.trap(21)
+async def test_a_normal_close_is_no_goodbye(
+    deployment: LocalDeployment, client: ConvexClient
+) -> None:
+    """A deployment that restarts closes with 1000: only the user or a FatalError ends a client."""
+    notes = client.subscribe("notes:list")
+    assert await anext(notes) == []
+    assert deployment.faults.close(1000, "") == 1
+    await client.mutation("notes:add", {"text": "after"})
+    assert len(await anext(notes)) == 1
+    assert client.state.connection_count == 2

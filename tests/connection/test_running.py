@@ -89,3 +89,41 @@ async def test_a_bug_of_ours_is_not_called_the_deployments(
         await notes.get()
     assert client.state.phase == "stopped"
     assert "bug of its own" in caplog.text
+
+
+async def call_all(client: ConvexClient) -> list[asyncio.Future[object]]:
+    calls: list[asyncio.Future[object]] = [
+        asyncio.ensure_future(client.query("notes:list")),
+        asyncio.ensure_future(client.mutation("notes:touch")),
+        asyncio.ensure_future(client.action("notes:echo", {"value": 1})),
+        asyncio.ensure_future(anext(client.subscribe("notes:list"))),
+    ]
+    await client.connect()
+    return calls
+
+
+@pytest.mark.trap(40)
+async def test_a_fatal_error_ends_every_call(
+    deployment: LocalDeployment, client: ConvexClient
+) -> None:
+    """After a FatalError nothing more comes: all that waits, and all that follows, raises."""
+    deployment.faults.delay = 30
+    calls = await call_all(client)
+    deployment.faults.fatal("enough")
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [RemoteProtocolError] * 4
+    with pytest.raises(RemoteProtocolError, match="enough"):
+        await client.query("notes:list")
+
+
+@pytest.mark.trap(40)
+async def test_closing_ends_every_call(deployment: LocalDeployment) -> None:
+    """No caller hangs on a client that is closed."""
+    deployment.faults.delay = 30
+    client = ConvexClient(deployment.url, close_timeout=0)
+    calls = await call_all(client)
+    await client.close()
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ClientClosedError] * 4

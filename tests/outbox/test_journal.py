@@ -314,3 +314,29 @@ async def test_a_slow_disk_does_not_stop_the_loop(
     stall = await longest_stall(use)
     assert time.perf_counter() - began > 4 * SLOW  # the disk was slow
     assert stall < SLOW * 0.8
+
+
+@pytest.mark.trap(2)
+async def test_a_kept_session_goes_on_counting_its_requests(tmp_path: Path) -> None:
+    """The session id and the next request id are kept together: a reused one runs nothing."""
+    first = FileJournal(tmp_path / "outbox", URL)
+    await first.open()
+    used = [first.next_id() for _ in range(3)]
+    await first.close()
+    second = FileJournal(tmp_path / "outbox", URL)
+    await second.open()
+    assert second.session_id == first.session_id
+    assert second.next_id() > max(used)
+    await second.close()
+
+
+@pytest.mark.trap(3)
+async def test_a_kept_session_has_one_owner_at_a_time(tmp_path: Path) -> None:
+    """A session id in a file is one client's until it closes."""
+    owner, other = (FileJournal(tmp_path / "outbox", URL) for _ in range(2))
+    await owner.open()
+    with pytest.raises(OutboxError, match="another client"):
+        await other.open()
+    await owner.close()
+    await other.open()
+    await other.close()

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from convex_async.protocol.frames import decode_server_message, encode_message
 from convex_async.protocol.messages import (
     Add,
     Authenticate,
@@ -17,7 +18,7 @@ from convex_async.protocol.messages import (
     format_timestamp,
     parse_timestamp,
 )
-from tests.protocol.wire import mutation_failed, updated, version
+from tests.protocol.wire import Server, mutation_failed, updated, version
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,22 @@ def test_absent_error_data_differs_from_null() -> None:
 
 def test_a_token_shows_in_no_repr() -> None:
     assert "secret" not in repr(Authenticate(0, "User", "secret"))
+
+
+@pytest.mark.trap(22)
+def test_timestamps_are_little_endian_integers() -> None:
+    """8 bytes, the lowest first; the order of the texts is not the order of the times."""
+    early, late = "AQAAAAAAAAA=", "AAEAAAAAAAA="
+    assert (parse_timestamp(early), parse_timestamp(late)) == (1, 256)
+    assert late < early
+
+
+@pytest.mark.trap(23)
+def test_server_ts_is_a_plain_integer_kept_whole() -> None:
+    """It has 19 digits in ns, more than a float holds, and is no base64 like the others."""
+    frame = msgspec.json.decode(encode_message(Server().transition(ts=5)))
+    frame["serverTs"] = 1723680000123456789
+    message = decode_server_message(msgspec.json.encode(frame))
+    assert isinstance(message, Transition)
+    assert message.server_ts == 1723680000123456789
+    assert type(message.server_ts) is int

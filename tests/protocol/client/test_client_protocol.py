@@ -83,11 +83,6 @@ class Session:
         return self.core.subscribe(path, b"{}", mailbox)[0]
 
 
-@pytest.fixture
-def session() -> Session:
-    return Session()
-
-
 def seen(events: list[ClientEvent[Any]]) -> list[tuple[object, object]]:
     """What subscribers were shown: mailbox and value, or failure text."""
     return [

@@ -1,5 +1,9 @@
 """Who the client is, and what an AuthError means."""
 
+import pytest
+
+from convex_async.protocol.client.connection import Online
+from convex_async.protocol.client.events import CloseConnection, IdentityRefused, TokenNeeded
 from convex_async.protocol.client.identity import (
     ANONYMOUS,
     FORCED_TRIES,
@@ -10,6 +14,8 @@ from convex_async.protocol.client.identity import (
     Unconfirmed,
     Waiting,
 )
+from convex_async.protocol.messages import Authenticate, AuthError
+from tests.protocol.client.test_client_protocol import SEND, Session, kinds
 
 ALICE, BOB = Credential("User", "alice"), Credential("User", "bob")
 
@@ -147,3 +153,62 @@ def test_credentials_of_users_that_are_over_are_forgotten() -> None:
     assert [identity.has_credential(epoch) for epoch in range(3)] == [False, True, True]
     identity.forget(before=2)
     assert [identity.has_credential(epoch) for epoch in range(3)] == [False, False, True]
+
+
+@pytest.mark.trap(15)
+def test_logging_out_while_nothing_may_be_sent_is_told_afterwards(
+    session: Session,
+) -> None:
+    """The deployment keeps a user until it is told of another, or of none."""
+    session.core.set_identity(ALICE, now=session.now, refreshable=True)
+    session.connect()
+    session.receive(session.server.transition(ts=5, query_set=1, identity=1))
+    session.core.hold_identity()
+    assert session.core.messages_to_send() == []
+    session.core.set_identity(ANONYMOUS, now=session.now)
+    assert session.core.messages_to_send() == [Authenticate(1, "None")]
+
+
+@pytest.mark.trap(16)
+def test_nothing_runs_before_the_token_is_there(session: Session) -> None:
+    """While a token is fetched nothing is sent, then Authenticate is first: no anonymous flash."""
+    session.core.set_identity(None, now=session.now, refreshable=True)
+    session.subscribe()
+    session.core.mutation(SEND, b"{}")
+    assert kinds(session.connect()) == ["Connect"]
+    session.core.provide_token(ALICE, now=session.now)
+    assert kinds(session.core.messages_to_send()) == ["Authenticate", "ModifyQuerySet", "Mutation"]
+
+
+@pytest.mark.trap(17)
+@pytest.mark.parametrize(
+    "stale",
+    [AuthError("expired", 1, False), AuthError("bad", 0, True)],
+    ids=["an expiry, while a newer token is under way", "an attempt before the last"],
+)
+def test_an_auth_error_of_a_replaced_token_is_ignored(session: Session, stale: AuthError) -> None:
+    """Only a refusal of the newest token is acted upon."""
+    session.core.set_identity(ALICE, now=session.now, refreshable=True)
+    session.connect()
+    session.core.provide_token(BOB, now=session.now)
+    assert kinds(session.core.messages_to_send()) == ["Authenticate"]
+    assert session.receive(stale) == []
+    assert session.core.connection == Online()
+    events = session.receive(AuthError("bad", 1, True))
+    assert events == [TokenNeeded("bad"), CloseConnection("AuthError")]
+
+
+@pytest.mark.trap(18)
+def test_a_token_that_is_always_refused_is_given_up(session: Session) -> None:
+    """Two tokens are fetched anew at the most; then nothing is asked any more, least as nobody."""
+    session.core.set_identity(None, now=session.now, refreshable=True)
+    session.subscribe()
+    outcomes = []
+    for n in range(3):
+        session.core.provide_token(Credential("User", f"token {n}"), now=session.now)
+        session.connect()
+        outcomes.append(type(session.receive(AuthError("no", 0, True))[0]))
+        session.drop("AuthError")
+    assert outcomes == [TokenNeeded, TokenNeeded, IdentityRefused]
+    session.core.mutation(SEND, b"{}")
+    assert kinds(session.connect()) == ["Connect"]

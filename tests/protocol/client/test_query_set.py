@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from convex_async.function_path import FunctionPath
+from convex_async.protocol.client.connection import Online
 from convex_async.protocol.client.query_set import QuerySet, Subscriber
-from convex_async.protocol.messages import Add, Remove
+from convex_async.protocol.messages import Add, ClientMessage, ModifyQuerySet, QueryRemoved, Remove
 from convex_async.protocol.results import Failed, Succeeded
+from tests.protocol.client.test_client_protocol import OTHER, PATH, Session, seen
+from tests.protocol.wire import updated
 
 A, B = FunctionPath("a:list"), FunctionPath("b:list")
 
@@ -127,3 +132,64 @@ def test_the_first_to_go_of_those_that_linger_sets_the_deadline() -> None:
     assert queries.next_deadline == 15
     queries.expire(now=15)
     assert queries.next_deadline is None
+
+
+def modification(messages: list[ClientMessage]) -> ModifyQuerySet:
+    (message,) = (m for m in messages if isinstance(m, ModifyQuerySet))
+    return message
+
+
+@pytest.mark.trap(4)
+def test_journals_are_sent_again(session: Session) -> None:
+    """The journal of the latest result goes along with the next Add, so that pages stay put."""
+    session.subscribe()
+    session.connect()
+    session.receive(session.server.transition(updated(0, b"1", "first"), ts=5, query_set=1))
+    session.receive(session.server.transition(updated(0, b"2", "latest"), ts=6))
+    session.drop()
+    (add,) = modification(session.connect()).modifications
+    assert isinstance(add, Add)
+    assert add.journal == "latest"
+
+
+@pytest.mark.trap(5)
+def test_what_changed_offline_is_one_message_from_version_zero(session: Session) -> None:
+    """A new socket gets the live subscriptions as one message, not the changes meanwhile."""
+    first, _ = session.core.subscribe(PATH, b"{}", None)
+    session.connect()
+    session.drop()
+    session.core.unsubscribe(first, now=session.now)
+    brief, _ = session.core.subscribe(PATH, b'{"n":1}', None)
+    session.core.unsubscribe(brief, now=session.now)
+    session.core.subscribe(OTHER, b"{}", None)
+    message = modification(session.connect())
+    assert (message.base_version, message.new_version) == (0, 1)
+    assert [getattr(m, "udf_path", m) for m in message.modifications] == [OTHER]
+    assert session.core.messages_to_send() == []
+
+
+@pytest.mark.trap(6)
+def test_a_removed_query_may_still_be_told_of(session: Session) -> None:
+    """Until a Remove is acknowledged its query's entries are ignored, and versions applied."""
+    subscriber, _ = session.core.subscribe(PATH, b"{}", "gone")
+    session.subscribe(OTHER, "kept")
+    session.connect()
+    session.core.unsubscribe(subscriber, now=session.now)
+    assert modification(session.core.messages_to_send()).modifications == [Remove(0)]
+    late = session.server.transition(updated(0, b"1"), updated(1, b"2"), ts=5, query_set=1)
+    assert seen(session.receive(late)) == [("kept", b"2")]
+    assert session.receive(session.server.transition(QueryRemoved(0), ts=6, query_set=2)) == []
+    assert session.core.connection == Online()
+
+
+@pytest.mark.trap(7)
+def test_a_query_id_is_never_used_again(session: Session) -> None:
+    """The same query, wanted again, is a new one with a higher id, after its Remove."""
+    first, _ = session.core.subscribe(PATH, b"{}", None)
+    session.connect()
+    session.core.unsubscribe(first, now=session.now)
+    session.subscribe()
+    remove, add = modification(session.core.messages_to_send()).modifications
+    assert remove == Remove(0)
+    assert isinstance(add, Add)
+    assert add.query_id == 1

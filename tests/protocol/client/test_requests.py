@@ -1,8 +1,14 @@
 """Mutations and actions from the call to the answer."""
 
+import pytest
+
 from convex_async.function_path import FunctionPath
+from convex_async.protocol.client.events import RequestSettled, ResultsChanged
 from convex_async.protocol.client.requests import WINDOW, RequestId, RequestKind, Requests
-from convex_async.protocol.results import Failed, Succeeded
+from convex_async.protocol.messages import Action, Authenticate, ClientMessage, Mutation
+from convex_async.protocol.results import Failed, Lost, Succeeded
+from tests.protocol.client.test_client_protocol import ALICE, BOB, SEND, Session, settled
+from tests.protocol.wire import succeeded, updated
 
 PATH = FunctionPath("a:b")
 DONE = Succeeded(b"1", [])
@@ -231,3 +237,98 @@ def test_nothing_is_left_of_what_was_given_up_once_it_is_answered_or_cut() -> No
     assert len(requests) == 1
     assert requests.disconnected() == []
     assert len(requests) == 0
+
+
+@pytest.mark.trap(9)
+def test_a_mutation_settles_by_its_transition_not_its_response(session: Session) -> None:
+    """Who awaited a mutation reads its effect: the results come first."""
+    session.subscribe(PATH, "m")
+    session.core.mutation(SEND, b"{}")
+    session.connect()
+    assert session.receive(succeeded(0, b"1", ts=10)) == []
+    assert session.receive(session.server.transition(ts=9, query_set=1)) == []
+    events = session.receive(session.server.transition(updated(0, b"[1]"), ts=10))
+    assert [type(event) for event in events] == [ResultsChanged, RequestSettled]
+
+
+@pytest.mark.trap(10)
+def test_a_transition_may_come_before_the_response(session: Session) -> None:
+    """A response whose commit is visible already settles at once; no transition will follow."""
+    session.core.mutation(SEND, b"{}")
+    session.connect()
+    assert session.receive(session.server.transition(ts=11)) == []
+    assert settled(session.receive(succeeded(0, b"1", ts=10))) == {0: Succeeded(b"1", [])}
+
+
+def ids(messages: list[ClientMessage]) -> list[int]:
+    return [m.request_id for m in messages if isinstance(m, Mutation | Action)]
+
+
+@pytest.mark.trap(12)
+def test_only_actions_that_were_never_sent_are_sent_on_the_next_socket(
+    session: Session,
+) -> None:
+    """An action may have run: a sent one is lost with its socket, and not sent again."""
+    sent = session.core.action(SEND, b"{}")
+    session.connect()
+    unsent = session.core.action(SEND, b"{}")
+    assert settled(session.drop("gone")) == {sent: Lost("gone")}
+    assert ids(session.connect()) == [unsent]
+
+
+@pytest.mark.trap(13)
+def test_mutations_outlive_their_socket_in_order(session: Session) -> None:
+    """Pending mutations are kept and sent again; their callers do not hear of the reconnect."""
+    session.connect()
+    for _ in range(3):
+        session.core.mutation(SEND, b"{}")
+        session.core.messages_to_send()
+    session.core.mutation(SEND, b"{}")
+    assert session.drop() == []
+    assert ids(session.connect()) == [0, 1, 2, 3]
+
+
+# A socket with more unanswered requests than this is closed by the deployment.
+SERVER_LIMIT = 1000
+
+
+@pytest.mark.trap(39)
+def test_a_long_queue_is_sent_in_windows(session: Session) -> None:
+    """More unanswered requests than the deployment bears would close each new socket again."""
+    for _ in range(3 * SERVER_LIMIT):
+        session.core.mutation(SEND, b"{}")
+    first = ids(session.connect())
+    assert 0 < len(first) < SERVER_LIMIT
+    session.drop()
+    assert ids(session.connect()) == first
+    session.receive(*(succeeded(n, b"1", ts=10) for n in first))
+    assert ids(session.core.messages_to_send()) == [n + len(first) for n in first]
+
+
+@pytest.mark.trap(42)
+def test_pending_mutations_run_as_the_user_who_made_them(session: Session) -> None:
+    """What the old user asked goes out under the old token, and then the token changes."""
+    session.core.set_identity(ALICE, now=session.now)
+    session.connect()
+    session.core.mutation(SEND, b"{}")
+    session.core.messages_to_send()
+    session.core.set_identity(BOB, now=session.now)
+    session.core.mutation(SEND, b"{}")
+    session.drop()
+    order = [
+        m.value if isinstance(m, Authenticate) else m.request_id
+        for m in session.connect()
+        if isinstance(m, Authenticate | Mutation)
+    ]
+    assert order == ["alice", 0, "bob", 1]
+
+
+@pytest.mark.trap(22)
+@pytest.mark.parametrize("response_first", [True, False])
+def test_times_are_compared_as_integers(session: Session, response_first: bool) -> None:
+    """A transition at 1 does not show a commit at 256, whose text is the smaller."""
+    session.core.mutation(SEND, b"{}")
+    session.connect()
+    messages = [succeeded(0, b"1", ts=256), session.server.transition(ts=1)]
+    assert session.receive(*(messages if response_first else reversed(messages))) == []
+    assert list(settled(session.receive(session.server.transition(ts=256)))) == [0]
