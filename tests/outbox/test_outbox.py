@@ -154,6 +154,23 @@ async def test_another_process_is_refused(path: Path) -> None:
     assert b"another client has this outbox" in errors
 
 
+async def test_a_refused_client_lets_go_of_nobodys_lock(path: Path) -> None:
+    """On POSIX a process loses its locks on a file with any descriptor of it that it closes."""
+    open_it = (
+        "import sys; from convex_async import ConvexClient; "
+        "ConvexClient(sys.argv[2], outbox=sys.argv[1]).outbox.pending"
+    )
+    async with ConvexClient(NOWHERE, outbox=path) as first:
+        calls = await begin(first, "of the first")
+        with pytest.raises(OutboxError, match="another client has this outbox"):
+            await use(ConvexClient(NOWHERE, outbox=path))
+        command = [sys.executable, "-c", open_it, str(path), NOWHERE]
+        process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
+        _, errors = await process.communicate()
+    assert b"another client has this outbox" in errors
+    assert await ended(calls) == ["unknown"]
+
+
 async def test_a_file_that_is_not_this_deployments(path: Path) -> None:
     async with ConvexClient(NOWHERE, outbox=path):
         pass

@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -107,8 +108,10 @@ class OutboxFile:
         import sqlite3  # a tenth of the package's import: only for who has an outbox
 
         try:
-            # Arguments are the user's own data: for the owner's eyes.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            # Arguments are the user's own data: for the owner's eyes. A file that is there is not
+            # opened, as closing it again would let go of this process's locks on it.
+            with suppress(FileExistsError):
+                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             if self._path.stat().st_mode & 0o077:
                 self._path.chmod(0o600)
             connection = sqlite3.connect(
