@@ -17,14 +17,21 @@ from urllib.parse import urlsplit
 import aiohttp
 import click
 
-from convex_async import AuthError, ConvexClientError
-from convex_async.cli.common import FAILED, Target, complete, with_target
+from convex_async import ConvexClientError, FunctionError
+from convex_async.cli.common import FAILED, REFUSED, Target, code_of, complete, with_target
+from convex_async.cli.run import API_SPEC
 from convex_async.deployment.url import DeploymentUrl
-from convex_async.version import __version__
+from convex_async.http.answers import deprecation
+from convex_async.version import CLIENT_HEADER, __version__
 
 # Seconds that one check may take, and that clocks may differ.
 PATIENCE = 10.0
 CLOCK = 30.0
+
+ANOTHER = "something else answers there: check host and port"
+UPGRADE = "pip install --upgrade convex-async"
+UPGRADES = "a proxy may hold back upgrades; ConvexHttpClient needs none"
+ISSUER = "install the certificate's issuer, or point SSL_CERT_FILE at it; a proxy may be in between"
 
 
 class Finding(NamedTuple):
@@ -79,8 +86,7 @@ async def findings(target: Target) -> AsyncIterator[Finding]:
             _, writer = await asyncio.open_connection(host, port, ssl=trust)
         writer.close()
     except ssl.SSLError as error:
-        yield Finding("TLS", error.reason or str(error), "install the certificate's issuer, or "
-                      "point SSL_CERT_FILE at it; a proxy may be in between")  # fmt: skip
+        yield about_tls(error)
         return
     except (OSError, TimeoutError) as error:
         yield Finding("port", f"{host}:{port}: {error or 'no answer'}",
@@ -92,34 +98,77 @@ async def findings(target: Target) -> AsyncIterator[Finding]:
 
 
 async def _over_http(url: DeploymentUrl, target: Target) -> AsyncIterator[Finding]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE)) as session:
-        began = time.perf_counter()
-        async with session.get(f"{url.url}/version") as answer:
+    headers = {"Convex-Client": CLIENT_HEADER}
+    began = time.perf_counter()
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE)) as session,
+            session.get(f"{url.url}/version", headers=headers) as answer,
+        ):
             text = (await answer.text(errors="replace")).strip()
-            took = time.perf_counter() - began
-            date = answer.headers.get("Date")
-        if answer.status != 200 or len(text) > 100 or "<" in text:
-            yield Finding("HTTP", f"status {answer.status}, and not what a deployment says",
-                          "something else answers there: check host and port")  # fmt: skip
-            return
-        yield Finding("HTTP", f"version {text}, {took * 1e3:.0f} ms")
-        if date is not None:
-            ahead = time.time() - parsedate_to_datetime(date).timestamp()
-            wrong = "set this machine's clock: tokens end by it" if abs(ahead) > CLOCK else None
-            yield Finding("clock", f"{ahead:+.0f} s against the deployment's", wrong)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        yield Finding("HTTP", str(error) or "no answer", ANOTHER)
+        return
+    took = time.perf_counter() - began
+    if told := deprecation(answer.headers):
+        yield Finding("client version", told, UPGRADE)
+        if told.startswith("Unsupported"):
+            return  # every request is refused for it, whatever else is right
+    if answer.status != 200 or len(text) > 100 or "<" in text:
+        yield Finding("HTTP", f"status {answer.status}, and not what a deployment says", ANOTHER)
+        return
+    yield Finding("HTTP", f"version {text}, {took * 1e3:.0f} ms")
+    if (date := answer.headers.get("Date")) is not None:
+        yield about_clock(date)
     client = target.client()
     try:
         async with asyncio.timeout(PATIENCE):
             began = time.perf_counter()
             await client.connect()
             yield Finding("WebSocket", f"open after {(time.perf_counter() - began) * 1e3:.0f} ms")
-    except AuthError as error:
-        yield Finding("credentials", str(error), "sign in again, or take a new key")
     except (ConvexClientError, TimeoutError) as error:
-        yield Finding("WebSocket", str(error) or "no answer",
-                      "a proxy may hold back upgrades; ConvexHttpClient needs none")  # fmt: skip
+        yield Finding("WebSocket", str(error) or "no answer", UPGRADES)
     finally:
         await client.close(drain=False)
+    if target.admin_key or target.token:
+        yield await about_credentials(target)
+
+
+async def about_credentials(target: Target) -> Finding:
+    """Whether the deployment takes the key or the token: it looks at them before the function."""
+    what = "the token" if target.token else "the admin key"
+    try:
+        async with target.http_client() as client:
+            await client.query(API_SPEC, {}, timeout=PATIENCE)
+    except FunctionError:
+        pass  # a user may not read it
+    except ConvexClientError as error:
+        if code_of(error) == REFUSED:
+            return Finding("credentials", str(error), "sign in again, or take a new key")
+        return Finding("credentials", str(error), "try again: nothing was said of them")
+    return Finding("credentials", f"{what} is taken")
+
+
+def about_tls(error: ssl.SSLError) -> Finding:
+    """Why there is no TLS: the certificate, or that the other side speaks none."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message
+        if "expired" in why or "not yet valid" in why:
+            return Finding("TLS", why, "is this machine's clock right? Else renew the certificate")
+        if "mismatch" in why:
+            return Finding("TLS", why, "the certificate is another host's: check the URL's")
+        return Finding("TLS", why, ISSUER)
+    return Finding("TLS", error.reason or str(error), "it may speak no TLS: is it http://?")
+
+
+def about_clock(date: str) -> Finding:
+    """How far this machine's clock is from a `Date` header, in seconds."""
+    try:
+        ahead = time.time() - parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return Finding("clock", f"no date: {date[:40]!r}", ANOTHER)
+    remedy = "set this machine's clock: tokens end by it" if abs(ahead) > CLOCK else None
+    return Finding("clock", f"{ahead:+.0f} s against the deployment's", remedy)
 
 
 def about_token(token: str) -> Finding:
