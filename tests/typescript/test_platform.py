@@ -47,10 +47,14 @@ async def test_http_actions(client: ConvexClient, deployment: LocalDeployment) -
         async with session.get("/echo/a/b?q=1&q=2") as response:
             assert response.headers["Content-Type"] == "text/plain"
             assert await response.text() == "/echo/a/b 1+2"
-            assert response.headers.getall("Set-Cookie")[-1] == "b=2"
+            assert response.headers.getall("Set-Cookie") == ["a=1", "b=2"]
+        async with session.head("/echo/a") as response:
+            assert (response.status, await response.read()) == (200, b"")
         async with session.get("/fail") as response:
             assert response.status == 500
-            assert "Uncaught Error: no answer" in (await response.json())["code"]
+            body = await response.json()
+            assert body["code"].endswith("] Server Error: Uncaught Error: no answer")
+            assert body["trace"].startswith("Uncaught Error: no answer\n    at ")
         async with session.get("/nowhere") as response:
             assert response.status == 404
 

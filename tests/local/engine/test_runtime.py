@@ -169,7 +169,11 @@ async def test_an_http_action_is_answered_by_the_runtime_that_routes_it() -> Non
     request = Request("GET", "/hello", {}, {}, b"")
     found = engine.runtimes.find_route("GET", "/hello")
     assert found is not None
-    answer = await engine.http_action(*found, request, None)
+
+    async def send(answer: Response) -> Response:
+        return answer
+
+    answer = await engine.http_action(*found, request, None, send)
     assert isinstance(answer, Response)
     assert answer.body == b"GET /hello"
     assert engine.runtimes.find_route("POST", "/hello") is None

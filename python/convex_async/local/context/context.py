@@ -17,6 +17,15 @@ from convex_async.local.context.storage import ActionStorage, StorageReader, Sto
 from convex_async.local.problems import FunctionFailed, FunctionProblem
 
 
+def identity_of(caller: Caller | None) -> dict[str, Any] | None:
+    """What a function is told of its caller. May raise as `Auth.get_user_identity`."""
+    if caller is None:
+        return None
+    if caller.refusal is not None:
+        raise FunctionProblem(caller.refusal)
+    return None if caller.attributes is None else dict(caller.attributes)
+
+
 class Auth:
     """`ctx.auth`."""
 
@@ -24,10 +33,13 @@ class Auth:
         self._identity = identity
 
     async def get_user_identity(self) -> dict[str, Any] | None:
-        """The user's `subject`, `issuer`, `tokenIdentifier` and claims, or None."""
-        if self._identity is None or self._identity.attributes is None:
-            return None
-        return dict(self._identity.attributes)
+        """The user's `subject`, `issuer`, `tokenIdentifier` and claims, or None.
+
+        Raises:
+            FunctionProblem: in an HTTP action, the request's `Authorization` is not one that this
+                deployment takes.
+        """
+        return identity_of(self._identity)
 
 
 class Context:

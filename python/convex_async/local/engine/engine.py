@@ -262,10 +262,19 @@ class Engine:
         return await retried("The scheduler", self._turns, attempt)
 
     async def http_action(
-        self, runtime: Runtime, route: object, request: Request, identity: Caller | None
-    ) -> Response | Failure:
-        """Answer a request by an HTTP action, of `runtimes.find_route`."""
-        return await self._runner.http_action(runtime, route, request, Run(identity))
+        self,
+        runtime: Runtime,
+        route: object,
+        request: Request,
+        identity: Caller | None,
+        send: Callable[[Response], Awaitable[T]],
+    ) -> T | Failure:
+        """Answer a request by an HTTP action, of `runtimes.find_route`.
+
+        Args:
+            send: sends the answer. The action still runs meanwhile, as its body may be made then.
+        """
+        return await self._runner.http_action(runtime, route, request, Run(identity), send)
 
     async def call(self, kind: str, path: str, args: bytes, caller: Invocation) -> bytes:
         """A call from one function to another (`context.Runs`)."""

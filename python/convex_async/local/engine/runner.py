@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,6 +24,8 @@ from convex_async.local.problems import FunctionFailed, FunctionProblem
 from convex_async.local.store.limits import check_arguments, check_result, warnings
 from convex_async.local.transactions.outcome import Failure
 from convex_async.local.transactions.transaction import Transaction
+
+T = TypeVar("T")
 
 # What is known of an HTTP action, which has no path.
 HTTP_ACTION = Declaration(FunctionPath("http:default"), "action", None, None, is_internal=True)
@@ -148,13 +150,18 @@ class Runner:
             raise
 
     async def http_action(
-        self, runtime: Runtime, route: object, request: Request, run: Run
-    ) -> Response | Failure:
-        """Answer a request by an HTTP action."""
+        self,
+        runtime: Runtime,
+        route: object,
+        request: Request,
+        run: Run,
+        send: Callable[[Response], Awaitable[T]],
+    ) -> T | Failure:
+        """Answer a request by an HTTP action, which goes on until its answer is sent."""
         invocation = Invocation(HTTP_ACTION, b"{}", {}, run, None, Pages(None), self._engine)
         try:
             async with self.permits.running("action", runtime.time_limit("action")):
-                return await runtime.run_http_action(route, request, invocation)
+                return await send(await runtime.run_http_action(route, request, invocation))
         except (FunctionFailed, FunctionProblem) as error:
             return self.failure(error)
 

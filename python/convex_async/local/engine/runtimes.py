@@ -7,6 +7,7 @@ from typing import Any
 from convex_async.function_path import FunctionPath, canonical_path
 from convex_async.local.definitions.crons import Cron
 from convex_async.local.definitions.functions import Declaration
+from convex_async.local.definitions.http_actions import best_route
 from convex_async.local.definitions.schema import Schema
 from convex_async.local.engine.runtime import Runtime
 
@@ -84,10 +85,13 @@ class Runtimes:
 
     def find_route(self, method: str, path: str) -> tuple[Runtime, object] | None:
         """Who answers a request, and by what, or None."""
-        for runtime in self.all:
-            if (route := runtime.find_route(method, path)) is not None:
-                return runtime, route
-        return None
+        owners = {route: runtime for runtime in self.all for route in runtime.routes()}
+        best = best_route(owners, method, path)
+        if best is None:
+            return None
+        runtime = owners["GET" if method == "HEAD" else method, best]
+        route = runtime.find_route(method, path)
+        return None if route is None else (runtime, route)
 
     def specification(self) -> list[dict[str, Any]]:
         """All functions and HTTP actions as Convex's `_system/cli/modules:apiSpec` lists them."""

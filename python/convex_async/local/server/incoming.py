@@ -38,6 +38,16 @@ async def pieces(request: web.Request) -> AsyncIterator[bytes]:
         yield piece
 
 
+async def bounded(request: web.Request, limit: int) -> AsyncIterator[bytes]:
+    """A body as it comes. Raises as `whole`."""
+    size = 0
+    async for piece in pieces(request):
+        size += len(piece)
+        if size > limit:
+            raise web.HTTPRequestEntityTooLarge(limit, size)
+        yield piece
+
+
 async def whole(request: web.Request, limit: int) -> bytes:
     """All of a body, as it was sent.
 
@@ -45,12 +55,7 @@ async def whole(request: web.Request, limit: int) -> bytes:
         HTTPRequestEntityTooLarge: it has over `limit` bytes.
         DeploymentProblem: nothing comes any more.
     """
-    body = bytearray()
-    async for piece in pieces(request):
-        body += piece
-        if len(body) > limit:
-            raise web.HTTPRequestEntityTooLarge(limit, len(body))
-    return bytes(body)
+    return b"".join([piece async for piece in bounded(request, limit)])
 
 
 async def unpacked(request: web.Request, limit: int) -> bytes:

@@ -14,7 +14,7 @@ import msgspec
 from convex_async.local.context.runs import Invocation
 from convex_async.local.definitions.crons import Cron
 from convex_async.local.definitions.functions import Declaration, FunctionKind
-from convex_async.local.definitions.http_actions import Request, Response
+from convex_async.local.definitions.http_actions import Request, Response, best_route
 from convex_async.local.definitions.schema import Schema
 from convex_async.local.problems import FunctionFailed
 from convex_async.local.typescript.declared import Declared, Place, read_declared
@@ -108,15 +108,7 @@ class TypeScriptFunctions:
 
     def find_route(self, method: str, path: str) -> object | None:
         """Its own router finds the action; here it is only told whether there is one."""
-        method = "GET" if method == "HEAD" else method
-        for route_method, route_path in self._declared.routes:
-            if route_method != method:
-                continue
-            if path == route_path or (
-                route_path.endswith("*") and path.startswith(route_path[:-1])
-            ):
-                return method
-        return None
+        return best_route(self._declared.routes, method, path)
 
     def time_limit(self, kind: FunctionKind) -> float | None:
         """The host measures what queries and mutations compute; actions are cancelled."""
@@ -157,7 +149,7 @@ class TypeScriptFunctions:
             "method": request.method,
             "path": request.path,
             "url": request.url,
-            "headers": list(request.headers.items()),
+            "headers": request.headers.pairs(),
         }
         key = f"http:{request.method} {request.path}", b""
         found = await self.host.run(

@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from convex_async.codec.values import decode, encode
 from convex_async.function_path import canonical_path
+from convex_async.local.context.context import identity_of
 from convex_async.local.context.runs import Invocation
 from convex_async.local.context.scheduler import Scheduler
 from convex_async.local.context.storage import ActionStorage, StorageReader, StorageWriter
@@ -249,9 +250,7 @@ def _create_handle(running: Running, payload: bytes) -> bytes:
 
 
 def _identity(running: Running, payload: bytes) -> bytes:
-    identity = running.invocation.run.identity
-    attributes = None if identity is None else identity.attributes
-    return _dump(None if attributes is None else dict(attributes))
+    return _dump(identity_of(running.invocation.run.identity))
 
 
 def _function_metadata(running: Running, payload: bytes) -> bytes:
