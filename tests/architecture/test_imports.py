@@ -35,6 +35,7 @@ version
 # The same within `local`, whose `deployment` makes and ties all below it.
 LOCAL_LADDER = """
 deployment
+served
 server | jobs | typescript | inspection
 engine
 context

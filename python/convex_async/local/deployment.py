@@ -24,6 +24,7 @@ from convex_async.local.engine.python_functions import PythonFunctions
 from convex_async.local.engine.runtime import Runtime
 from convex_async.local.inspection.tables import Tables
 from convex_async.local.jobs.jobs import Jobs
+from convex_async.local.served import ServedDeployment
 from convex_async.local.server.app import make_app, make_site
 from convex_async.local.server.draining import OpenRequests
 from convex_async.local.server.faults import Faults
@@ -104,6 +105,7 @@ class LocalDeployment:
         self._requests = OpenRequests()
         self._site_port = 0
         self._stack = AsyncExitStack()
+        self._served: ServedDeployment | None = None
         self._folder: Path | None = None
         self._reload = False
         self.env = Environment()
@@ -374,6 +376,24 @@ class LocalDeployment:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
+
+    def __enter__(self) -> ServedDeployment:
+        """Run on a thread of its own, for synchronous code: what is awaited elsewhere blocks.
+
+        Raises:
+            RuntimeError: a loop runs here, which blocking would stop.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self._served = ServedDeployment(lambda: self)
+            self._served.start()
+            return self._served
+        raise RuntimeError("a loop runs here: write `async with LocalDeployment(...)`")
+
+    def __exit__(self, *exc: object) -> None:
+        if self._served is not None:
+            self._served.close()
 
     def _running(self) -> Engine:
         if self._engine is None:
