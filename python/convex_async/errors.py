@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 Outcome: TypeAlias = Literal["not_sent", "unknown"]
 """What is known of a request that got no answer: it will never run, or nobody can tell."""
@@ -317,5 +317,5 @@ def once_more(error: E, outcome: Outcome | None = None) -> E:
     own = copy(error)
     own.__cause__ = error.__cause__
     if outcome is not None and hasattr(own, "outcome"):
-        own.outcome = outcome
+        cast(Any, own).outcome = outcome
     return own

@@ -39,19 +39,20 @@ async def ask(
     subscriber = running.subscribe(path, args, mailbox, fresh=True)
     try:
         async with asyncio.timeout(timeout):
-            while mailbox.result is None:
+            while (result := mailbox.result) is None:
                 if mailbox.error is not None:
                     raise once_more(mailbox.error)
                 await mailbox.changed()
     except TimeoutError:
         outcome, trouble = running.known_of(subscriber), running.trouble()
         raise RequestTimeoutError.after(path, timeout, outcome, because=trouble) from None
+    else:
+        if notes is not None:
+            notes.log_lines, notes.ts = result.log_lines, mailbox.ts
+        return value_or_raise(path, result, type)
     finally:
         running.unsubscribe_now(subscriber)
         _log("query", path, mailbox.result, began)
-    if notes is not None:
-        notes.log_lines, notes.ts = mailbox.result.log_lines, mailbox.ts
-    return value_or_raise(path, mailbox.result, type)
 
 
 async def request(
@@ -89,13 +90,14 @@ async def request(
     except asyncio.CancelledError:
         running.withdraw(request_id)
         raise
+    else:
+        if notes is not None and isinstance(answer, Succeeded | Failed):
+            notes.log_lines = answer.log_lines
+        return value_or_raise(path, answer, type)
     finally:
         _log(kind, path, answer, began)
         if notes is not None:
             notes.ts = running.core.noted_time(request_id)
-    if notes is not None and isinstance(answer, Succeeded | Failed):
-        notes.log_lines = answer.log_lines
-    return value_or_raise(path, answer, type)
 
 
 def _log(kind: str, path: FunctionPath, answer: Answer | None, began: float) -> None:

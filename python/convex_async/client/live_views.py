@@ -49,8 +49,6 @@ class LiveViews(ABC):
     @overload
     def paginate_live(self, path: PageCall[T], *, page_size: int = 20) -> LivePages[T]: ...
     @overload
-    def paginate_live(self, path: PageCall[T], *, page_size: int = 20) -> LivePages[T]: ...
-    @overload
     def paginate_live(
         self,
         path: str | FunctionReference,

@@ -42,7 +42,9 @@ class Converter:
 
 
 @overload
-def converter(type: None, dec_hook: Hook | None = None) -> None: ...
+def converter(  # pyright: ignore[reportOverlappingOverload]
+    type: None, dec_hook: Hook | None = None
+) -> None: ...
 @overload
 def converter(type: Any, dec_hook: Hook | None = None) -> Converter: ...
 def converter(type: Any, dec_hook: Hook | None = None) -> Converter | None:

@@ -42,7 +42,9 @@ class TracedMailbox(Mailbox):
         return self._newest
 
     @result.setter
-    def result(self, result: Any) -> None:
+    def result(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, result: Any
+    ) -> None:
         self._newest = result
         self._was_read = result is None
 

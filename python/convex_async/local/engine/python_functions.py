@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from convex_async.codec.values import encode
 from convex_async.errors import CodecError, ConvexClientError, ConvexError
@@ -85,7 +85,7 @@ class PythonFunctions:
         """Nothing to let go of."""
 
 
-class Timed:
+class Timed(Generic[T]):
     """Work that may compute for so long; what it waits for is not counted.
 
     Python can't be interrupted: it fails when it next waits, or ends.
