@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,24 @@ def test_files_go_there_and_back(served: ServedDeployment, tmp_path: Path) -> No
     assert json.loads(got.stdout) == {"path": "b.bin", "bytes": 25600}
     assert (tmp_path / "b.bin").read_bytes() == (tmp_path / "a.bin").read_bytes()
     assert run("download", storage_id, "-o", "c.bin", CONVEX_URL=served.url).returncode == 2
+
+
+def test_a_file_there_and_back_on_a_terminal(served: ServedDeployment, tmp_path: Path) -> None:
+    source, copy = tmp_path / "a.bin", tmp_path / "b.bin"
+    source.write_bytes(bytes(range(256)) * 5000)
+    code, seen = on_a_terminal(
+        "upload", str(source), "--via", "files:make_url", CONVEX_URL=served.url
+    )
+    assert code == 0, seen
+    assert "a.bin" in seen  # the bar, which is gone at the end
+    assert "1.3/1.3 MB" in seen
+    (storage_id,) = re.findall(r'"([a-z0-9]{31,37})"', seen)
+    code, seen = on_a_terminal(
+        "download", storage_id, "--via", "files:url", "-o", str(copy), CONVEX_URL=served.url
+    )
+    assert code == 0, seen
+    assert "1.3/1.3 MB" in seen
+    assert copy.read_bytes() == source.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["run", "watch", "codegen", "upload", "download"])

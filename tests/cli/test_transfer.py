@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import subprocess
 import time
@@ -81,6 +82,12 @@ def test_a_bar_on_a_terminal_and_the_counts_at_the_end(
     assert code == 0
     assert "importing rows.jsonl" in seen
     assert "1000" in seen
+    output = tmp_path / "copy.jsonl"
+    code, seen = on_a_terminal("export", "rows:page", "-o", str(output), CONVEX_URL=served.url)
+    assert code == 0
+    assert "exporting rows:page" in seen
+    assert re.search(r'"documents"\S*: \S*1000', seen)  # it stays when the bar is gone
+    assert len(output.read_bytes().splitlines()) == 1000
 
 
 @pytest.mark.timeout(150)

@@ -18,6 +18,8 @@ from convex_async.cli.run import API_SPEC
 from convex_async.codec import convex_to_json
 from convex_async.codegen import Options, generate, parse
 
+# Milliseconds after which the first file is written, if nothing changes until then.
+LISTENING = 300
 SETTINGS = ("url", "spec", "app", "folder", "output", "style", "include-internal", "snake-case")
 
 
@@ -74,7 +76,7 @@ def command(
 ) -> None:
     """Write typed calls for the functions of a deployment, a specification, or an app."""
     if watch:
-        watch_sources(spec, app, folder)
+        watch_sources(spec, app, folder, output)
         return
     with ending():
         listed, source = read_specification(url, spec, app, folder, admin_key, env_file)
@@ -120,7 +122,14 @@ def read_specification(
     if spec:
         return json.loads(Path(spec).read_text()), Path(spec).as_posix()
     if app or folder:
-        return complete(lambda: ask_local(app, folder)), str(app or folder)
+        from convex_async.local import LoadError
+
+        try:
+            return complete(lambda: ask_local(app, folder)), str(app or folder)
+        except LoadError as error:
+            end(FAILED, str(error))
+        except SyntaxError as error:
+            end(FAILED, f"{error.filename}:{error.lineno}: {error.msg}")
     target = find_target(url, admin_key, None, env_file)
     if not target.admin_key:
         raise click.UsageError("asking a deployment needs CONVEX_DEPLOY_KEY, or --admin-key")
@@ -142,7 +151,7 @@ async def ask_local(app: str | None, folder: str | None) -> Any:
         return await ask(deployment.url, {"admin_key": deployment.admin_key})
 
 
-def watch_sources(spec: str | None, app: str | None, folder: str | None) -> None:
+def watch_sources(spec: str | None, app: str | None, folder: str | None, output: str) -> None:
     """Write the file, and again after each change, each time in a process of its own."""
     from watchfiles import watch
 
@@ -150,12 +159,23 @@ def watch_sources(spec: str | None, app: str | None, folder: str | None) -> None
     places = [place for place in (spec, folder) if place] or ["."]
     if not (spec or app or folder):
         raise click.UsageError("--watch follows files: give --spec, --app or --folder")
-    subprocess.run(again, check=False)
+    written = Path(output).resolve()
+
+    def is_source(_: object, path: str) -> bool:
+        return (
+            path.endswith((".py", ".ts", ".tsx", ".js", ".json"))
+            and "node_modules" not in path
+            and Path(path).resolve() != written
+        )
+
+    # The first run waits until changes are followed, so that none is missed meanwhile.
+    is_first = True
     with ending():
-        for changes in watch(*places, watch_filter=_is_source):
-            say("changed: " + ", ".join(sorted(Path(path).name for _, path in changes)))
-            subprocess.run(again, check=False)
-
-
-def _is_source(_: object, path: str) -> bool:
-    return path.endswith((".py", ".ts", ".tsx", ".js", ".json")) and "node_modules" not in path
+        for changes in watch(
+            *places, watch_filter=is_source, yield_on_timeout=True, rust_timeout=LISTENING
+        ):
+            if changes:
+                say("changed: " + ", ".join(sorted(Path(path).name for _, path in changes)))
+            if changes or is_first:
+                subprocess.run(again, check=False)
+            is_first = False

@@ -259,16 +259,21 @@ def progress(what: str, *, unit: str = "bytes") -> Any:
         DownloadColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0:.0f} {unit}/s")
 
     is_bytes = unit == "bytes"
     counts: list[Any] = (
-        [DownloadColumn(), TransferSpeedColumn()]
-        if is_bytes
-        else [MofNCompleteColumn(), TextColumn("{task.fields[rate]:.0f} " + unit + "/s")]
+        [DownloadColumn(), TransferSpeedColumn()] if is_bytes else [MofNCompleteColumn(), Rate()]
     )
     console = Console(stderr=True)
     return Progress(
