@@ -111,8 +111,9 @@ class Runner:
         depth: int = 0,
     ) -> bytes:
         """Check the arguments, run the function, check the result."""
-        arguments = decode(args, root="args")
+        # Measured first, which is soon done: what is too large need not be made.
         check_arguments(function.path, args)
+        arguments = decode(args, root="args")
         if function.args is not None:
             try:
                 check_fields(function.args, arguments, self._table_of)

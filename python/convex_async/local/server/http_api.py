@@ -19,7 +19,6 @@ from convex_async.local.engine.engine import Engine
 from convex_async.local.engine.runner import read_args
 from convex_async.local.problems import DeploymentProblem, FunctionProblem, internal_problem
 from convex_async.local.server.http_bodies import (
-    BatchBody,
     CallAtBody,
     CallBody,
     ComponentCallBody,
@@ -28,8 +27,10 @@ from convex_async.local.server.http_bodies import (
     is_plain,
     json_response,
     outcome_of,
+    read_batch,
     read_body,
 )
+from convex_async.local.server.pacing import Pace
 from convex_async.protocol.messages import format_timestamp, parse_timestamp
 
 T = TypeVar("T")
@@ -151,15 +152,17 @@ class HttpApi:
         return json_response(outcome_of(run, is_plain(call.format, request)))
 
     async def _query_batch(self, request: web.Request) -> web.Response:
-        batch = await read_body(request, BatchBody)
+        batch = await read_batch(request)
         identity = await self._identity(request)
         results: list[dict[str, Any]] = []
         ts = self._engine.store.open_snapshot()
+        pace = Pace()
         try:
             for call in batch.queries:
                 plain = is_plain(call.format, request)
                 run = await self._run("query", call.path, call.args, identity, ts)
                 results.append(outcome_of(run, plain))
+                await pace.rest()
         finally:
             self._engine.store.close_snapshot(ts)
         return json_response({"results": results})

@@ -16,6 +16,7 @@ from convex_async.local.auth.tokens import Tokens
 from convex_async.local.engine.engine import Engine
 from convex_async.local.server.faults import Faults
 from convex_async.local.server.faulty_wire import FaultyWire
+from convex_async.local.server.pacing import Pace
 from convex_async.local.server.sync_work import SyncWork
 from convex_async.protocol.frames import decode_client_message, encode_message
 from convex_async.protocol.messages import Ping
@@ -144,7 +145,9 @@ class SyncSocket:
             self._work.close()
 
     async def _receive(self) -> None:
+        pace = Pace()
         while True:
+            await pace.rest()  # `receive` does not while messages are there
             try:
                 message = await self._socket.receive(timeout=CLIENT_TIMEOUT)
             except TimeoutError:
@@ -160,6 +163,7 @@ class SyncSocket:
                     except RemoteProtocolError as error:
                         self._protocol.fatal(f"Received Invalid JSON on websocket: {error}")
                     else:
+                        await pace.rest()
                         self._protocol.received(decoded, now=time.time(), ts=self._engine.latest_ts)
                     self._proceed()
                 case WSMsgType.PING:

@@ -16,6 +16,7 @@ from convex_async.local.engine.runner import read_args
 from convex_async.local.problems import DeploymentProblem, FunctionProblem, internal_problem
 from convex_async.local.server.faults import Faults
 from convex_async.local.server.origins import FOREIGN
+from convex_async.local.server.pacing import Pace
 from convex_async.local.transactions.outcome import ActionRun, Failure, MutationRun, QueryRun
 from convex_async.local.transactions.watches import Watch
 from convex_async.protocol.results import Failed, FunctionResult, Succeeded
@@ -174,9 +175,11 @@ class SyncWork:
         try:
             results: dict[int, FunctionResult] = {}
             journals: dict[int, str | None] = {}
+            pace = Pace()
             for query in self._protocol.snapshot_opened():
                 result, journal = await self._run_query(query, work, ts)
                 results[query.query_id], journals[query.query_id] = result, journal
+                await pace.rest()
             self._protocol.queries_done(ts, results, journals, server_ts=time.time_ns())
         finally:
             self._engine.store.close_snapshot(ts)

@@ -20,6 +20,9 @@ from convex_async.protocol.messages import (
 
 # A timestamp is a signed 64 bit number of ns (convex-backend crates/convex/sync_types).
 MAX_TIMESTAMP = 2**63 - 1
+# Queries of one socket. The real server has no such number, but machines to spare. A message may
+# replace them all.
+MAX_QUERIES = 10_000
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.I)
@@ -42,6 +45,8 @@ def check(message: ClientMessage) -> None:
         case Mutation() | Action():
             canonical_path(message.udf_path)
         case ModifyQuerySet():
+            if len(message.modifications) > 2 * MAX_QUERIES:
+                raise ValueError(f"more than {2 * MAX_QUERIES} modifications")
             for change in message.modifications:
                 if isinstance(change, Add):
                     canonical_path(change.udf_path)

@@ -34,7 +34,7 @@ from convex_async.protocol.messages import (
     parse_timestamp,
 )
 from convex_async.protocol.results import FunctionResult
-from convex_async.protocol.server.checks import check
+from convex_async.protocol.server.checks import MAX_QUERIES, check
 from convex_async.protocol.server.replies import change_of_result, response_of
 from convex_async.protocol.server.work import (
     Close,
@@ -328,6 +328,9 @@ class ServerProtocol(Generic[Identity]):
             else:
                 self._close(1011, "InternalServerError")
                 return None
+        if len(self._queries) > MAX_QUERIES:
+            self.fatal(f"more than {MAX_QUERIES} queries on one socket")
+            return None
         self._in_transition = StateVersion(
             self._query_set, self._identity_version, self._current.ts
         )
@@ -344,7 +347,8 @@ class ServerProtocol(Generic[Identity]):
         queries, self._to_run = self._to_run, []
         end = self._in_transition
         if end is not None and end.identity == self._identity_version:
-            queries += [query for query in self._take_invalid() if query not in queries]
+            known = {query.query_id for query in queries}
+            queries += [query for query in self._take_invalid() if query.query_id not in known]
         return queries
 
     def _take_invalid(self) -> list[SubscribedQuery]:
