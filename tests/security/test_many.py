@@ -81,7 +81,7 @@ async def test_a_batch_of_many_queries_is_answered_in_turns(
 async def test_objects_in_arguments_are_no_queries_of_a_batch(
     deployment: LocalDeployment, session: aiohttp.ClientSession
 ) -> None:
-    value = [[{}] * 6_000] * 2
+    value: list[list[dict[str, int]]] = [[{}] * 6_000] * 2
     query = {"path": "notes:list", "args": {"of": value}, "format": "json"}
     url = f"{deployment.url}/api/query_batch"
     async with session.post(url, json={"queries": [query]}) as response:
