@@ -49,7 +49,7 @@ LOCAL_SEES = (
     "protocol codec files telemetry transport values deployment function_path errors shown version"
 )
 # Lines of a file. Most are half of it.
-MAX_LINES = 600
+MAX_LINES = 400
 # Modules that import aiohttp as they are imported; whoever imports them is about to use it.
 AIOHTTP = {
     "cli.doctor",

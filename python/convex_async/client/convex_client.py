@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from convex_async.auth.tokens import Auth, TokenFetcher
 from convex_async.calls import MutationCall, QueryCall
-from convex_async.client.calling import ask, request
 from convex_async.client.copying import Copied
-from convex_async.client.details import Notes
 from convex_async.client.live_views import LiveViews
 from convex_async.client.more_calls import MoreCalls
 from convex_async.client.optimistic import OptimisticUpdate, check, over_wire, same_value
 from convex_async.client.subscription import Subscription
+from convex_async.client.traced_calls import TracedCalls
 from convex_async.client_base.base import ClientBase, Settings, check_seconds
 from convex_async.client_base.reading import DecHook, EncHook, Reading
 from convex_async.connection.driver import Driver, WireSettings
@@ -29,9 +28,8 @@ from convex_async.errors import (
     LocalProtocolError,
     OutboxError,
 )
-from convex_async.function_path import FunctionPath, FunctionReference
+from convex_async.function_path import FunctionReference
 from convex_async.outbox.outbox import Outbox
-from convex_async.protocol.client import overlay
 from convex_async.protocol.client.identity import (
     Confirmed,
     Credential,
@@ -39,7 +37,6 @@ from convex_async.protocol.client.identity import (
     Unconfirmed,
     Waiting,
 )
-from convex_async.protocol.client.requests import RequestKind
 from convex_async.telemetry.tracer import Tracer, tracer_for
 from convex_async.values import Arguments
 
@@ -53,7 +50,7 @@ T = TypeVar("T")
 MAX_MESSAGE_SIZE = 64 * 2**20
 
 
-class ConvexClient(LiveViews, MoreCalls, Copied, ClientBase):
+class ConvexClient(LiveViews, TracedCalls, MoreCalls, Copied, ClientBase):
     """A client of one deployment, for one event loop.
 
     The constructor does no I/O and needs no running loop; the socket opens at first use and
@@ -373,52 +370,3 @@ class ConvexClient(LiveViews, MoreCalls, Copied, ClientBase):
 
     def _running(self) -> Running:
         return self._driver.running()
-
-    async def _ask(self, path: FunctionPath, args: bytes, type: Any, timeout: float | None) -> Any:
-        running = self._driver.running()
-        if self._tracer is None:
-            return await ask(running, path, args, type, timeout)
-        notes = Notes()
-        call = ask(running, path, args, type, timeout, notes)
-        return await self._tracer.around("query", path, notes, call)
-
-    def _act(
-        self, path: FunctionPath, args: bytes, type: Any, timeout: float | None
-    ) -> Coroutine[Any, Any, Any]:
-        return self._request("action", path, args, type, timeout)
-
-    async def _noted(
-        self,
-        kind: str,
-        path: FunctionPath,
-        args: bytes,
-        type: Any,
-        timeout: float | None,
-        notes: Notes | None,
-    ) -> Any:
-        running = self._driver.running()
-        notes = notes or Notes()
-        if kind == "query":
-            call = ask(running, path, args, type, timeout, notes)
-        else:
-            asked: RequestKind = "mutation" if kind == "mutation" else "action"
-            call = request(running, asked, path, args, type, timeout, None, notes)
-        return await (
-            call if self._tracer is None else self._tracer.around(kind, path, notes, call)
-        )
-
-    async def _request(
-        self,
-        kind: RequestKind,
-        path: FunctionPath,
-        args: bytes,
-        type: Any,
-        timeout: float | None,
-        update: overlay.OptimisticUpdate | None = None,
-    ) -> Any:
-        running = self._driver.running()
-        if self._tracer is None:
-            return await request(running, kind, path, args, type, timeout, update)
-        notes = Notes()
-        call = request(running, kind, path, args, type, timeout, update, notes)
-        return await self._tracer.around(kind, path, notes, call)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal, TypeAlias
 
+from convex_async.codegen.annotation_text import arguments, identifiers, members_of
 from convex_async.codegen.layout import doc, fits, quoted, spread
 from convex_async.codegen.names import IN_CLASSES, RESERVED, Names, attribute, is_plain, pascal
 from convex_async.codegen.specification import Field, Validator
+from convex_async.codegen.validators import differ, flat, literal, system_first, table_of, tagged
 
 Style: TypeAlias = Literal["typeddict", "msgspec", "pydantic"]
 
 # Characters of an annotation; a longer one gets a name.
 MAX_ANNOTATION = 32
-# Columns of a text in a `Literal`, quotes included: with a name before it, it fits a line.
-MAX_LITERAL = 34
 # What pydantic's models have already.
 MODEL_NAMES = frozenset(
     (
@@ -116,7 +115,7 @@ class Types:
         exact: list[str] = []
         wider: list[str] = []
         for member in members:
-            text, is_exact = _literal(member)
+            text, is_exact = literal(member)
             (exact if is_exact else wider).append(text)
         parts = sorted(set(wider))
         if exact:
@@ -125,12 +124,12 @@ class Types:
         return " | ".join(parts)
 
     def _union(self, validator: Validator, name: str) -> str:
-        members = _flat(validator)
+        members = flat(validator)
         if not members:
             return self.use("Any")  # no value is right
         objects = list(dict.fromkeys(m for m in members if m.kind == "object"))
         if self.style != "typeddict" and any(
-            not _differ(one, other) for one, other in combinations(objects, 2)
+            not differ(one, other) for one, other in combinations(objects, 2)
         ):
             self.warnings.append(
                 f"{name}: nothing tells the members of a union apart, so that style {self.style} "
@@ -143,10 +142,10 @@ class Types:
         objects.sort(key=lambda member: -len(member.fields))
         rest = [m for m in members if m.kind not in ("literal", "object", "null")]
         parts = [self._literals(literals)] if literals else []
-        parts += [self.annotation(member, _tagged(member, name)) for member in objects]
+        parts += [self.annotation(member, tagged(member, name)) for member in objects]
         parts += [self.annotation(member, name) for member in rest]
         parts += ["None"] if any(member.kind == "null" for member in members) else []
-        parts = list(dict.fromkeys(part for text in parts for part in _split(text)))
+        parts = list(dict.fromkeys(part for text in parts for part in members_of(text)))
         return self._short(" | ".join(parts), name, ("Union[", tuple(parts), "]"))
 
     def _object(self, validator: Validator, name: str) -> str:
@@ -154,10 +153,10 @@ class Types:
         if odd:
             self.warnings.append(f"{name}: style {self.style} has no field {odd[0]!r}: left open")
             return f"dict[str, {self.use('Any')}]"
-        table = _table(validator)
+        table = table_of(validator)
         wanted = pascal(table, limit=27) + "Doc" if table else name
         if validator not in self._known:
-            fields = sorted(validator.fields, key=_system_first)
+            fields = sorted(validator.fields, key=system_first)
             parts = [
                 (
                     one,
@@ -246,7 +245,7 @@ class Types:
     @staticmethod
     def _words(parts: list[tuple[Field, str]]) -> set[str]:
         """Names that the annotations of a class use: no field of it may have one."""
-        used = {word for _, text in parts for word in _identifiers(text)}
+        used = {word for _, text in parts for word in identifiers(text)}
         return used | {"NotRequired", "None"}
 
     # Names for what is long
@@ -290,104 +289,9 @@ def _about(about: str | None, fields: Sequence[object]) -> list[str]:
 def _spread_literal(text: str) -> str:
     if not text.startswith("Literal[") or len(text) <= MAX_ANNOTATION:
         return text
-    parts = _arguments(text[len("Literal[") : -1])
+    parts = arguments(text[len("Literal[") : -1])
     # One alone can't be followed by a comma: that would be a tuple.
     return text if len(parts) == 1 else "\n".join(spread("Literal[", parts, "]"))
-
-
-def _arguments(text: str) -> list[str]:
-    """The arguments of a `Literal`, which may hold commas in quotes."""
-    found, quote, start = list[str](), "", 0
-    escaped = False
-    for place, character in enumerate(text):
-        if escaped:
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif quote:
-            quote = "" if character == quote else quote
-        elif character in "\"'":
-            quote = character
-        elif character == ",":
-            found.append(text[start:place].strip())
-            start = place + 1
-    return [*found, text[start:].strip()]
-
-
-def _split(text: str) -> list[str]:
-    """The members of a union's annotation, which are of no union in brackets."""
-    parts, depth, start = list[str](), 0, 0
-    for place, character in enumerate(_unquoted(text)):
-        depth += (character == "[") - (character == "]")
-        if character == "|" and depth == 0:
-            parts.append(text[start:place].strip())
-            start = place + 1
-    return [*parts, text[start:].strip()]
-
-
-def _unquoted(text: str) -> str:
-    """The text with what is in quotes made blank."""
-    shown, quote, escaped = "", "", False
-    for character in text:
-        if escaped:
-            escaped = False
-            shown += " "
-        elif quote:
-            escaped = character == "\\"
-            quote = "" if character == quote else quote
-            shown += " "
-        else:
-            quote = character if character in "\"'" else ""
-            shown += " " if quote else character
-    return shown
-
-
-def _identifiers(text: str) -> list[str]:
-    cleaned = "".join(c if c.isalnum() or c == "_" else " " for c in _unquoted(text))
-    return cleaned.split()
-
-
-def _literal(member: Validator) -> tuple[str, bool]:
-    """A literal as Python has it, and whether that says all; else its type alone."""
-    value = member.literal
-    if isinstance(value, str):
-        shown = quoted(value)
-        # A character beyond ASCII may be two columns wide.
-        columns = sum(1 if character.isascii() else 2 for character in shown)
-        return (shown, True) if columns <= MAX_LITERAL else ("str", False)
-    if isinstance(value, bool):
-        return str(value), True
-    if isinstance(value, float):
-        whole = math.isfinite(value) and value.is_integer() and abs(value) < 2**53
-        return (str(int(value)), True) if whole else ("float", False)
-    return str(value), True
-
-
-def _flat(validator: Validator) -> list[Validator]:
-    """The members of a union, those of unions in it among them, each once."""
-    found: list[Validator] = []
-    for item in validator.items:
-        found += _flat(item) if item.kind == "union" else [item]
-    return list(dict.fromkeys(found))
-
-
-def _differ(one: Validator, other: Validator) -> bool:
-    """Whether an object of one can't be taken for one of the other (`codec.classes`)."""
-    fields = [{field.name: field for field in validator.fields} for validator in (one, other)]
-    for own, others in (fields, fields[::-1]):
-        if any(not field.is_optional and name not in others for name, field in own.items()):
-            return True
-    both = fields[0].keys() & fields[1].keys()
-    literals = [(_values(fields[0][name]), _values(fields[1][name])) for name in both]
-    return any(left and right and left.isdisjoint(right) for left, right in literals)
-
-
-def _values(field: Field) -> set[object]:
-    """The only values that a field may have; empty where there are others."""
-    members = _flat(Validator("union", items=(field.validator,)))
-    if any(member.kind != "literal" or not _literal(member)[1] for member in members):
-        return set()
-    return {(type(member.literal).__name__, member.literal) for member in members}
 
 
 def _is_odd(name: str, style: Style) -> bool:
@@ -399,90 +303,3 @@ def _is_odd(name: str, style: Style) -> bool:
             return any(character in name for character in '"\\')
         case _:
             return False
-
-
-def _tagged(validator: Validator, name: str) -> str:
-    """A name for a member of a union, by the literal that tells it from the others."""
-    for one in validator.fields:
-        if one.validator.kind == "literal" and isinstance(one.validator.literal, str):
-            return pascal(name, one.validator.literal)
-    return name
-
-
-def _table(validator: Validator) -> str:
-    """The table whose documents an object is; empty if it is none."""
-    named = {one.name: one.validator for one in validator.fields}
-    found = named.get("_id")
-    return (
-        found.table if found is not None and found.kind == "id" and "_creationTime" in named else ""
-    )
-
-
-def _system_first(field: Field) -> tuple[int, str]:
-    order = ("_id", "_creationTime")
-    return (order.index(field.name) if field.name in order else len(order), field.name)
-
-
-Describe: TypeAlias = Callable[[Validator], str]
-
-
-def describe(validator: Validator) -> str:
-    """A validator in words, for a docstring."""
-    match validator.kind:
-        case "id":
-            return f"id of `{validator.table}`"
-        case "literal":
-            return _literal(validator)[0]
-        case "array":
-            return f"array of {describe(validator.items[0])}"
-        case "record":
-            return f"record of {describe(validator.items[1])}"
-        case "union":
-            members = _flat(validator)
-            return " | ".join(describe(member) for member in members) or "nothing"
-        case "bigint":
-            return "int64"
-        case _:
-            return validator.kind
-
-
-def int64s(validator: Validator) -> str | None:
-    """Where a value holds int64, as source of `calls.Int64s`; None for nowhere."""
-    match validator.kind:
-        case "bigint":
-            return "True"
-        case "literal":
-            value = validator.literal
-            return "True" if isinstance(value, int) and not isinstance(value, bool) else None
-        case "array":
-            return _wrapped("[", [int64s(validator.items[0])], "]")
-        case "record":
-            return _wrapped("{", [_keyed("None", int64s(validator.items[1]))], "}")
-        case "object":
-            return int64s_of(validator.fields)
-        case "union":
-            members = _flat(validator)
-            if any(member.kind == "number" or _is_float(member) for member in members):
-                return None  # an int is a number there: `ConvexInt64` says which is meant
-            found = list(dict.fromkeys(filter(None, map(int64s, members))))
-            return found[0] if len(found) == 1 else None
-        case _:
-            return None
-
-
-def int64s_of(fields: Iterable[Field]) -> str | None:
-    """The same for the fields of an object."""
-    return _wrapped("{", [_keyed(quoted(f.name), int64s(f.validator)) for f in fields], "}")
-
-
-def _is_float(member: Validator) -> bool:
-    return member.kind == "literal" and isinstance(member.literal, float)
-
-
-def _keyed(key: str, text: str | None) -> str | None:
-    return None if text is None else f"{key}: {text}"
-
-
-def _wrapped(opening: str, items: list[str | None], closing: str) -> str | None:
-    found = [item for item in items if item is not None]
-    return "\n".join(spread(opening, found, closing)) if found else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from convex_async.codegen.annotations import Style, Types, describe, int64s_of
+from convex_async.codegen.annotations import Style, Types
 from convex_async.codegen.layout import doc, fits, imports, quoted, spread
 from convex_async.codegen.names import IMPORTED, MAX_NAME, Names, attribute, pascal, snake
 from convex_async.codegen.specification import (
@@ -16,6 +16,7 @@ from convex_async.codegen.specification import (
     Validator,
     fingerprint,
 )
+from convex_async.codegen.validators import describe, int64s_of
 
 __all__ = ["Generated", "Options", "Style", "generate"]
 

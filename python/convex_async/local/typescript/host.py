@@ -9,19 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from convex_async.local.problems import DeploymentProblem, FunctionProblem
-from convex_async.local.typescript.frames import FrameReader
+from convex_async.local.typescript.entrance import Entrance
 from convex_async.local.typescript.running import Running, WorkerLost
 from convex_async.local.typescript.worker import TIMED_OUT, Syscalls, Worker, start_process
 
@@ -72,13 +69,10 @@ class Host:
         self._env = dict(env)
         self._process_env = process_env
         self._syscalls = syscalls
-        self._greetings: dict[str, Worker] = {}
+        self._entrance = Entrance()
         self._workers: set[Worker] = set()
         self._main: asyncio.Task[Worker] | None = None
         self._stand_in: asyncio.Task[Worker] | None = None
-        self._server: asyncio.Server | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._address = ""
         self._suspects: set[tuple[str, bytes]] = set()
         self._strikes: Counter[tuple[str, bytes]] = Counter()
         self._failed_starts = 0
@@ -95,17 +89,7 @@ class Host:
         Raises:
             OSError: it can't be opened.
         """
-        if sys.platform == "win32":
-            self._server = await asyncio.get_running_loop().create_server(
-                lambda: _Greeting(self._greetings), "127.0.0.1", 0
-            )
-            self._address = str(self._server.sockets[0].getsockname()[1])
-        else:
-            self._folder = tempfile.TemporaryDirectory(prefix="convex-async-")
-            self._address = str(Path(self._folder.name) / "socket")
-            self._server = await asyncio.get_running_loop().create_unix_server(
-                lambda: _Greeting(self._greetings), self._address
-            )
+        await self._entrance.open()
         self._watcher = asyncio.create_task(self._watch())
 
     async def prepare(self) -> Worker:
@@ -115,17 +99,19 @@ class Host:
             OSError, DeploymentProblem: it can't be started.
         """
         secret = secrets.token_hex(16)
-        process = await start_process([*self._command, self._address, secret], self._process_env)
+        process = await start_process(
+            [*self._command, self._entrance.address, secret], self._process_env
+        )
         worker = Worker(process, self._syscalls, self._ended)
         self._workers.add(worker)
-        self._greetings[secret] = worker
+        self._entrance.expect(secret, worker)
         output = asyncio.create_task(_collect(worker))
         self._output_tasks.add(output)
         output.add_done_callback(self._output_tasks.discard)
         try:
             await worker.connected()
         except BaseException:
-            self._greetings.pop(secret, None)
+            self._entrance.forget(secret)
             worker.kill()
             raise
         return worker
@@ -185,10 +171,7 @@ class Host:
         await asyncio.gather(*(worker.close() for worker in self._workers))
         if self._output_tasks:
             await asyncio.wait(self._output_tasks)
-        if self._server is not None:
-            self._server.close()
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._entrance.close()
 
     # Running
 
@@ -374,33 +357,6 @@ class Host:
     def memory(self) -> int:
         """Bytes that they occupy."""
         return sum(worker.memory() for worker in self._workers)
-
-
-class _Greeting(asyncio.Protocol):
-    """A connection whose worker is not known yet."""
-
-    def __init__(self, greetings: dict[str, Worker]) -> None:
-        self._greetings = greetings
-        self._data = b""
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._data += data
-        reader = FrameReader()
-        for kind, _, _, _, secret in reader.feed(self._data):
-            worker = self._greetings.pop(secret.decode(), None) if kind == "hello" else None
-            transport = self._transport
-            assert transport is not None
-            if worker is None:
-                transport.close()
-                return
-            transport.set_protocol(worker)
-            worker.attach(transport, b"")
-            return
 
 
 async def _collect(worker: Worker) -> None:
