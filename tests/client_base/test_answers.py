@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from convex_async import ConvexError, FunctionError
+from convex_async import CodecError, ConvexError, FunctionError
 from convex_async.client_base.answers import value_or_raise
 from convex_async.function_path import FunctionPath
 from convex_async.protocol.client.events import ResultsChanged
+from convex_async.protocol.results import Failed, Succeeded
 from tests.protocol.client.test_client_protocol import PATH, SEND, Session, settled
 from tests.protocol.wire import failed, mutation_failed
 
@@ -46,3 +47,21 @@ def test_no_error_data_is_no_convex_error(session: Session) -> None:
     with pytest.raises(FunctionError) as caught:
         value_or_raise(FunctionPath("a:b"), answer, None)  # type: ignore[arg-type]
     assert not isinstance(caught.value, ConvexError)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Succeeded(b'{"count":"many"}'),
+        Succeeded(b'{"$integer":"x"}'),
+        Failed("Server Error", b'{"$bytes":5}'),
+    ],
+    ids=["of another type", "no value", "data that is no value"],
+)
+def test_an_answer_of_the_wrong_shape_tells_that_the_mutation_may_have_run(
+    answer: Succeeded | Failed,
+) -> None:
+    with pytest.raises(CodecError) as caught:
+        value_or_raise(FunctionPath("a:b"), answer, dict[str, int])
+    assert caught.value.outcome == "unknown"
+    assert "a:b" in caught.value.__notes__[0]

@@ -41,7 +41,13 @@ def value_or_raise(path: FunctionPath, answer: Answer, type: Any) -> Any:
                 error.outcome = "unknown"
                 raise
         case Failed():
-            raise function_error(path, answer)
+            try:
+                failure = function_error(path, answer)
+            except CodecError as error:
+                error.add_note(f"in the data with which {path} failed")
+                error.outcome = "unknown"
+                raise
+            raise failure
         case Lost():
             raise ConnectionLostError(
                 f"{path}: the connection was lost while the action was under way "

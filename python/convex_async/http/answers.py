@@ -48,7 +48,7 @@ def function_answer(body: bytes, path: str, request_id: str) -> Succeeded | Fail
     """
     try:
         answer = _function_answer.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteProtocolError(
             f"{path}: the answer is not that of a Convex deployment ({error}): is the URL right?"
         ) from error
@@ -68,7 +68,7 @@ def timestamp(body: bytes) -> WireTimestamp:
     try:
         ts = msgspec.json.decode(body, type=_Timestamp).ts
         parse_timestamp(ts)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise RemoteProtocolError(f"the deployment's answer is no timestamp: {error}") from error
     return ts
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from convex_async.codec.values import decode, encode_arguments
+from convex_async.deployment.serving import served_here
 from convex_async.errors import ConvexError, FunctionError
 from convex_async.function_path import FunctionReference, canonical_path
 from convex_async.local.auth.identity import Caller
@@ -149,15 +150,13 @@ class LocalDeployment:
     @property
     def url(self) -> str:
         """The deployment URL, such as `http://127.0.0.1:3210`."""
-        if self._runner is None:
-            raise RuntimeError(NOT_RUNNING)
+        self._running()
         return f"http://{self._shown_host}:{self._port}"
 
     @property
     def site_url(self) -> str:
         """The origin of the HTTP actions, which has a port of its own."""
-        if self._runner is None:
-            raise RuntimeError(NOT_RUNNING)
+        self._running()
         return f"http://{self._shown_host}:{self._site_port}"
 
     @property
@@ -300,9 +299,9 @@ class LocalDeployment:
             app = make_app(engine, self._tokens, self.faults, self._requests, self._origins)
             self._runner = await self._listen(stack, app, self._port)
             self._port = self._runner.addresses[0][1]
-            self._engine, self._jobs = engine, jobs
-            self._loop = asyncio.get_running_loop()
+            self._engine, self._jobs, self._loop = engine, jobs, asyncio.get_running_loop()
             engine.files.origin = self.url
+            stack.enter_context(served_here(self.url))
             self._tokens.keep(engine.secrets, self.url)
             self.env.set_system({"CONVEX_CLOUD_URL": self.url, "CONVEX_SITE_URL": self.site_url})
             if loaded is not None and self._folder is not None and self._reload:

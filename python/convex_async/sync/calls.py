@@ -14,7 +14,8 @@ from convex_async.calls import ActionCall, Call, MutationCall, PageCall, QueryCa
 from convex_async.client.convex_client import ConvexClient
 from convex_async.client_base.asked import unpack
 from convex_async.client_base.pagination import Page, Paginator
-from convex_async.errors import UnsupportedTypeError
+from convex_async.deployment.serving import is_served_here
+from convex_async.errors import LocalProtocolError, UnsupportedTypeError
 from convex_async.function_path import FunctionReference
 from convex_async.http.convex_http_client import ConvexHttpClient
 from convex_async.sync.answers import SiteResponse
@@ -56,6 +57,12 @@ class BlockingCalls(Generic[Client]):
 
     @property
     def _thread(self) -> LoopThread:
+        """To wait in; raises `LocalProtocolError` where that would never end."""
+        if is_served_here(self._inner.url):
+            raise LocalProtocolError(
+                f"{self._inner.url} is served by the event loop of this thread, which would wait "
+                "for itself: use the asynchronous client, or asyncio.to_thread"
+            )
         return self._home.get()
 
     @overload
@@ -295,7 +302,7 @@ class BlockingCalls(Generic[Client]):
             isinstance(call, str) or getattr(call, "__self__", None) is self
         ):
             raise TypeError("submit() takes 'query', 'mutation', 'action', or the client's own")
-        return self._thread.submit(self._call(kind, name, args, **options))
+        return self._home.get().submit(self._call(kind, name, args, **options))
 
     def _call(
         self,

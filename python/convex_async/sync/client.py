@@ -216,9 +216,9 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
     ) -> QuerySubscription[Any]:
         """Keep a query up to date, from this call on: `for value in client.subscribe(...)`."""
         path, args, type = unpack("query", name, args, type)
-        id, inner = self._thread.call(lambda: self._queries.subscribe(path, args, type))
+        id, inner = self._home.get().call(lambda: self._queries.subscribe(path, args, type))
         return QuerySubscription(
-            self._thread,
+            self._home.get(),
             inner,
             id,
             self._queries.leave,
@@ -229,7 +229,7 @@ class ConvexClient(BlockingClient[AsyncConvexClient]):
 
     def watch_all(self) -> QuerySetSubscription:
         """A consistent view of all queries subscribed by this client, now and later."""
-        return QuerySetSubscription(self._thread, self._thread.call(self._queries.watch))
+        return QuerySetSubscription(self._home.get(), self._home.get().call(self._queries.watch))
 
 
 class ConvexHttpClient(BlockingClient[AsyncConvexHttpClient]):
