@@ -9,7 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
 from convex_async import ConvexClient, ConvexHttpClient
+from convex_async.cli.serve import command
+from convex_async.sync import ConvexClient as BlockingClient
+from tests.cli import commands
 from tests.local.calls import until
 
 BACKEND = """
@@ -124,3 +130,83 @@ def test_serve_starts_again_when_the_module_changes(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def refused_lines(directory: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> list[str]:
+    """What is told of `serve` in this process, which ends with status 2."""
+    monkeypatch.chdir(directory)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "backend", raising=False)
+    done = CliRunner().invoke(command, ["backend:functions", "--port", "0", *options])
+    sys.modules.pop("backend", None)
+    lines = done.output.splitlines()
+    assert (done.exit_code, len(lines)) == (2, 2), done.output
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("options", "first", "second"),
+    [
+        (["--port", "99999"], "99999 is no port.", "to 65535"),
+        (["--port", "-1"], "-1 is no port.", "to 65535"),
+        (["--path", "folder"], "folder is a folder.", "a file"),
+        (["--path", "foreign"], "foreign is no file of a local deployment's data", "--path"),
+        (["--host", "203.0.113.1"], "can't listen on 203.0.113.1:0", "--host"),
+    ],
+)
+def test_what_can_not_be_served_is_told_in_two_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], first: str, second: str
+) -> None:
+    (tmp_path / "backend.py").write_text(BACKEND)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "foreign").write_text("no SQLite at all, but a text of its own" * 100)
+    lines = refused_lines(tmp_path, monkeypatch, *options)
+    assert lines[0].startswith(f"Error: {first}")
+    assert second in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "first", "second"),
+    [
+        ("x = 1\ndef broken(:\n    pass\n", "SyntaxError: invalid syntax", "line 2"),
+        ("import os\nimport not_there\n", "ModuleNotFoundError: No module", "backend.py, line 2"),
+        ("def f():\n    1 / 0\nf()\n", "ZeroDivisionError: division by zero", "line 2"),
+        (BACKEND + "functions.mutation('notes:add')(add)", "ValueError: ", "backend.py, line"),
+        ("functions = None", "", "has to be"),
+        (None, "ModuleNotFoundError: No module named 'backend'", "looked for in"),
+        ("", "AttributeError: ", "looked for in"),
+        (BACKEND + "functions.crons.daily('x', 'no:no', hour_utc=1, minute_utc=0)", "", "Mend"),
+    ],
+)
+def test_a_module_that_fails_is_told_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | None, first: str, second: str
+) -> None:
+    if source is not None:
+        (tmp_path / "backend.py").write_text(source)
+    lines = refused_lines(tmp_path, monkeypatch)
+    assert lines[0].startswith("Error: ")
+    assert first in lines[0]
+    assert second in lines[1]
+
+
+def test_it_issues_tokens(tmp_path: Path) -> None:
+    (tmp_path / "backend.py").write_text(commands.BACKEND)
+    process = subprocess.Popen(
+        commands.command("serve", "backend:functions", "--port=0", "--token=ada", "--token=bob"),
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=commands.environment(),
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        assert process.stdout.readline().startswith("Admin key: ")
+        for subject in ("ada", "bob"):
+            head, _, token = process.stdout.readline().rstrip().rpartition(" ")
+            assert head == f"Token of {subject}:"
+            with BlockingClient(url, auth=token) as client:
+                assert client.query("users:me") == subject
+    finally:
+        process.kill()
+        process.communicate()

@@ -25,7 +25,7 @@ FUNCTIONS = {"workers.md": backend.functions}
     [
         ("guide.md", 20),
         ("coming-from-convex.md", 2),
-        ("local.md", 3),
+        ("local.md", 8),
         ("reactive.md", 4),
         ("workers.md", 3),
         ("telemetry.md", 2),

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import shlex
 import signal
 import socket
 import sys
+import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 import click
 
+from convex_async.cli.common import USAGE
 from convex_async.local import Functions, LoadError, LocalDeployment
 from convex_async.local.server.origins import is_loopback
+
+# Where our own code is, whose frames are nobody's concern.
+_OURS = Path(__file__).parents[1]
+# Seconds for which a token of `--token` is taken.
+TOKEN_LIFETIME = 86_400.0
+
+
+class Refused(click.ClickException):
+    """What was asked for can't be served: one line says why, and one what to do."""
+
+    exit_code = USAGE
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(f"{problem}\n{hint}")
 
 
 @click.command()
@@ -30,6 +48,13 @@ from convex_async.local.server.origins import is_loopback
     help="Answer to this name too, beside localhost and addresses.",
 )
 @click.option("--reload", is_flag=True, help="Start again when Python files here change.")
+@click.option(
+    "--token",
+    "subjects",
+    metavar="SUBJECT",
+    multiple=True,
+    help="Print a token with which clients are this user for a day.",
+)
 @click.option("--redact", is_flag=True, help="Hide errors and logs, as production does.")
 @click.option(
     "--env-file",
@@ -43,11 +68,16 @@ def command(
     host: str,
     allow_hosts: tuple[str, ...],
     reload: bool,
+    subjects: tuple[str, ...],
     redact: bool,
     env_file: Path | None,
 ) -> None:
     """Serve a folder of TypeScript, such as `./convex`, or the Functions object of a Python
     module, such as `app.backend:functions`."""
+    if not 0 <= port <= 65_535:
+        raise Refused(f"{port} is no port.", "Give one from 0, which takes a free one, to 65535.")
+    if path is not None and path.is_dir():
+        raise Refused(f"{path} is a folder.", "Give --path a file, which is made if need be.")
     is_folder = Path(functions).is_dir()
     if reload and not is_folder:
         _serve_again_and_again()
@@ -76,11 +106,18 @@ def command(
             allow_hosts=allow_hosts,
         )
     try:
-        asyncio.run(_serve(deployment, host))
+        asyncio.run(_serve(deployment, host, subjects))
     except LoadError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
-        raise click.ClickException(f"can't listen on {host}:{port}: {error}") from None
+        if error.errno is None and path is not None:  # words of the store's own
+            raise Refused(f"{error}", "Give another file by --path, or none.") from None
+        raise Refused(
+            f"can't listen on {host}:{port}: {error.strerror or error}.",
+            "Give another --port, or 0 for a free one, or another --host.",
+        ) from None
+    except (ValueError, ImportError) as error:
+        raise Refused(str(error), "Mend that, and serve again.") from None
 
 
 def _read_env(path: Path) -> dict[str, str]:
@@ -117,11 +154,30 @@ def _load(name: str) -> Functions:
     sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise click.BadParameter(str(error)) from None
+    except Exception as error:
+        where, what = _place(error)
+        raise Refused(f"{name} can't be loaded: {what}", where) from None
     if not isinstance(found, Functions):
-        raise click.BadParameter(f"{name} is no convex_async.local.Functions, but {found!r}")
+        raise Refused(f"{name} is {type(found).__name__}.", "It has to be a Functions object.")
     return found
+
+
+def _place(error: Exception) -> tuple[str, str]:
+    """Where the user's code failed as it was imported, and how, a line each."""
+    if isinstance(error, SyntaxError):
+        return f"at {error.filename}, line {error.lineno}", f"{type(error).__name__}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [
+        frame
+        for frame in frames
+        if not frame.filename.startswith("<frozen ")
+        and not Path(frame.filename).is_relative_to(_OURS)
+        and Path(frame.filename) != Path(importlib.__file__)
+    ]
+    what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if not theirs:
+        return f"Modules are looked for in {Path.cwd()} and on PYTHONPATH.", what
+    return f"at {theirs[-1].filename}, line {theirs[-1].lineno}", what
 
 
 def _tell_who_can_call(host: str, port: int) -> None:
@@ -141,7 +197,7 @@ def _tell_who_can_call(host: str, port: int) -> None:
     )
 
 
-async def _serve(deployment: LocalDeployment, host: str) -> None:
+async def _serve(deployment: LocalDeployment, host: str, subjects: Sequence[str]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -155,6 +211,9 @@ async def _serve(deployment: LocalDeployment, host: str) -> None:
         if deployment.has_routes:
             click.echo(f"HTTP actions: {deployment.site_url}")
         click.echo(f"Admin key: {deployment.admin_key}")
+        for subject in subjects:
+            token = deployment.issue_token(subject, lifetime=TOKEN_LIFETIME)
+            click.echo(f"Token of {subject}: {token}")
         for cron in deployment.crons:
             click.echo(f"Cron {cron.name}: {cron.path}, {cron.schedule}")
         sys.stdout.flush()
