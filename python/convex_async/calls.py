@@ -62,7 +62,7 @@ class Call(Generic[T]):
         given = {name: v for name, v in (args or {}).items() if v is not OMITTED}
         self.path: FunctionPath = canonical_path(path)
         self.args: dict[str, Any] = _with_int64(given, int64) if int64 else given
-        self.type = type
+        self.type: Any = type
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.path!r}, {self.args!r})"
@@ -83,7 +83,7 @@ class QueryCall(Call[T]):
     """For `client.query` and `client.subscribe`."""
 
     __slots__ = ()
-    verb = "query"
+    verb: ClassVar[Verb] = "query"
 
 
 @final
@@ -91,7 +91,7 @@ class MutationCall(Call[T]):
     """For `client.mutation`."""
 
     __slots__ = ()
-    verb = "mutation"
+    verb: ClassVar[Verb] = "mutation"
 
 
 @final
@@ -99,7 +99,7 @@ class ActionCall(Call[T]):
     """For `client.action`."""
 
     __slots__ = ()
-    verb = "action"
+    verb: ClassVar[Verb] = "action"
 
 
 @final
@@ -107,7 +107,7 @@ class PageCall(Call[T]):
     """For `client.paginate`: a query that takes `paginationOpts`. `T` is of one document."""
 
     __slots__ = ()
-    verb = "page"
+    verb: ClassVar[Verb] = "page"
 
 
 _TAKERS: Mapping[Verb, str] = {

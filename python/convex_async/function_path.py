@@ -43,7 +43,7 @@ class FunctionReference:
         return FunctionReference, (self._parts,)
 
 
-api = FunctionReference()
+api: FunctionReference = FunctionReference()
 """The root of all references: `client.query(api.tasks.list)`."""
 
 

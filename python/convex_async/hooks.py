@@ -85,24 +85,24 @@ def _milliseconds(value: datetime) -> float:
     return (value - _EPOCH) / timedelta(milliseconds=1)
 
 
-datetime_ms = pair(
+datetime_ms: Hooks = pair(
     datetime,
     _milliseconds,
     lambda cls, value: cls.fromtimestamp(0, UTC) + timedelta(milliseconds=value),
 )
 """`datetime` as milliseconds since the epoch, as `_creationTime` is; in UTC on the way in."""
 
-uuid = pair(UUID, str, lambda cls, value: cls(value))
+uuid: Hooks = pair(UUID, str, lambda cls, value: cls(value))
 """`UUID` as its text."""
 
-decimal = pair(Decimal, str, lambda cls, value: cls(value))
+decimal: Hooks = pair(Decimal, str, lambda cls, value: cls(value))
 """`Decimal` as its text, with all digits."""
 
-enum = pair(Enum, lambda value: value.value, lambda cls, value: cls(value))
+enum: Hooks = pair(Enum, lambda value: value.value, lambda cls, value: cls(value))
 """An `Enum`'s member by its value."""
 
-path = pair(PurePath, str, lambda cls, value: Path(value) if cls is PurePath else cls(value))
+path: Hooks = pair(PurePath, str, lambda cls, value: Path(value) if cls is PurePath else cls(value))
 """A `Path` as its text."""
 
-all = combine(datetime_ms, uuid, decimal, enum, path)
+all: Hooks = combine(datetime_ms, uuid, decimal, enum, path)
 """All of these."""

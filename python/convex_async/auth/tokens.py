@@ -15,7 +15,7 @@ from convex_async.errors import AuthError, LocalProtocolError
 from convex_async.protocol.client.identity import ANONYMOUS, Credential
 from convex_async.shown import escaped, without_secrets
 
-logger = logging.getLogger("convex_async.auth")
+logger: logging.Logger = logging.getLogger("convex_async.auth")
 
 
 # Seconds before its end at which a token is renewed (convex-js: refreshTokenLeewaySeconds).

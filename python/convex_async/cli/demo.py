@@ -61,8 +61,8 @@ class Demo:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.updates = 0
-        self.slowest_ms = 0.0
+        self.updates: int = 0
+        self.slowest_ms: float = 0.0
         self.seen: list[dict[str, Any]] = []
         self.watching: asyncio.Task[None] | None = None
 

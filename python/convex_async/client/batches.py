@@ -31,9 +31,9 @@ class Batch:
     __slots__ = ("index", "rows", "wire")
 
     def __init__(self, index: int, rows: list[Any], wire: bytes) -> None:
-        self.index = index
-        self.rows = rows
-        self.wire = wire
+        self.index: int = index
+        self.rows: list[Any] = rows
+        self.wire: bytes = wire
 
 
 class Batches:

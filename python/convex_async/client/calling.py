@@ -17,7 +17,7 @@ from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.requests import RequestKind
 from convex_async.protocol.results import Answer, Failed, Succeeded
 
-logger = logging.getLogger("convex_async")
+logger: logging.Logger = logging.getLogger("convex_async")
 
 
 async def ask(

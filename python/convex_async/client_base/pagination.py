@@ -36,8 +36,8 @@ class Page(Sequence[T]):
 
     def __init__(self, documents: list[T], *, continue_cursor: str, is_done: bool) -> None:
         self._documents = documents
-        self.continue_cursor = continue_cursor
-        self.is_done = is_done
+        self.continue_cursor: str = continue_cursor
+        self.is_done: bool = is_done
 
     @overload
     def __getitem__(self, index: int) -> T: ...

@@ -72,9 +72,9 @@ class Shapes:
     def __init__(self, hook: Hook | None) -> None:
         self._hook = hook
         self._under_way: dict[Any, list[Member]] = {}
-        self.has_int = False
-        self.has_open = False
-        self.is_native = True
+        self.has_int: bool = False
+        self.has_open: bool = False
+        self.is_native: bool = True
 
     def member(self, type: Any) -> Member:
         """The converter of a type.

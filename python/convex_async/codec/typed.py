@@ -23,7 +23,7 @@ class Converter:
     __slots__ = ("_make", "type")
 
     def __init__(self, type: Any, make: _Make) -> None:
-        self.type = type
+        self.type: Any = type
         self._make = make
 
     def __repr__(self) -> str:

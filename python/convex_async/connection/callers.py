@@ -21,7 +21,7 @@ from convex_async.protocol.client.overlay import OptimisticUpdate
 from convex_async.protocol.client.requests import RequestId, RequestKind
 from convex_async.protocol.results import Answer, Failed, TooLarge
 
-logger = logging.getLogger("convex_async")
+logger: logging.Logger = logging.getLogger("convex_async")
 
 
 class Callers:

@@ -35,7 +35,7 @@ from convex_async.protocol.client.requests import RequestId
 from convex_async.shown import escaped, without_secrets
 from convex_async.telemetry.function_logs import log_function_lines
 
-logger = logging.getLogger("convex_async")
+logger: logging.Logger = logging.getLogger("convex_async")
 
 # Seconds past a deadline of the core at which it is ticked: asyncio fires timers early, by up to
 # the resolution of its clock (16 ms on Windows), and would repeat a tick until the deadline came.

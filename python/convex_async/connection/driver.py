@@ -78,7 +78,7 @@ class Driver:
         tracer: SafeTracer | None = None,
     ) -> None:
         self._tracer = tracer
-        self.closed = False
+        self.closed: bool = False
         self._wire = wire
         self._same = same
         self._journal: NoJournal = NoJournal()

@@ -25,11 +25,11 @@ class Mailbox:
 
     def __init__(self, buffer: int | None = None) -> None:
         self.result: FunctionResult | None = None
-        self.ts = 0
+        self.ts: int = 0
         self.error: ConvexClientError | None = None
-        self.buffer = buffer
+        self.buffer: int | None = buffer
         self.states: deque[tuple[int, FunctionResult]] | None = None if buffer is None else deque()
-        self.overflowed = False
+        self.overflowed: bool = False
         self._home = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
 

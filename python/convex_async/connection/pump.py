@@ -17,7 +17,7 @@ from convex_async.protocol.frames import FrameDecoder, encode_message
 from convex_async.shown import escaped, without_secrets
 from convex_async.transport.base import TOO_LARGE, ConnectionClosed, Connector, Transport
 
-logger = logging.getLogger("convex_async")
+logger: logging.Logger = logging.getLogger("convex_async")
 
 # Seconds of handling frames after which other tasks get their turn: aiohttp hands over queued
 # frames without ever yielding to the loop.
@@ -61,7 +61,7 @@ class Pump:
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float],
     ) -> None:
-        self.is_connecting = False
+        self.is_connecting: bool = False
         self._core = core
         self._connect = connect
         self._delivery = delivery

@@ -37,7 +37,7 @@ from convex_async.protocol.client.requests import RequestId, RequestKind
 from convex_async.protocol.results import Answer
 from convex_async.transport.base import Connector
 
-logger = logging.getLogger("convex_async")
+logger: logging.Logger = logging.getLogger("convex_async")
 
 
 class Running:

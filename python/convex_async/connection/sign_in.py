@@ -17,7 +17,7 @@ from convex_async.protocol.client.client_protocol import ClientProtocol
 from convex_async.protocol.client.identity import Credential
 from convex_async.protocol.client.requests import RequestId
 
-logger = logging.getLogger("convex_async")
+logger: logging.Logger = logging.getLogger("convex_async")
 
 
 class SignIn:

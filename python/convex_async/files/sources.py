@@ -45,7 +45,7 @@ class Patience:
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
-        self.limit = asyncio.timeout(seconds)
+        self.limit: asyncio.Timeout = asyncio.timeout(seconds)
 
     def renew(self) -> None:
         """Something moved."""

@@ -29,7 +29,7 @@ class HttpConnection:
         self._place: Place | None = None
         self._limits: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
-        self.is_closed = False
+        self.is_closed: bool = False
 
     def session(self) -> aiohttp.ClientSession:
         """The session.

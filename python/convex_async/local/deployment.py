@@ -88,7 +88,7 @@ class LocalDeployment:
         issuers: Mapping[str, Mapping[str, Any] | str] | None = None,
         allow_hosts: Iterable[str] = (),
     ) -> None:
-        self.faults = Faults()
+        self.faults: Faults = Faults()
         self.calls: list[FunctionCall] = []
         self._record_calls = record_calls
         self._functions = functions
@@ -109,7 +109,7 @@ class LocalDeployment:
         self._served: ServedDeployment | None = None
         self._folder: Path | None = None
         self._reload = False
-        self.env = Environment()
+        self.env: Environment = Environment()
 
     @classmethod
     def from_folder(

@@ -11,7 +11,7 @@ from convex_async.errors import CodecError, ConvexError, FunctionError
 from convex_async.function_path import FunctionReference
 from convex_async.reactive.job_calls import JobCalls
 
-logger = logging.getLogger("convex_async.worker")
+logger: logging.Logger = logging.getLogger("convex_async.worker")
 
 JobOutcome = Literal["completed", "failed", "lost"]
 

@@ -29,9 +29,9 @@ class Member(Mailbox):
 
     def __init__(self, watcher: QuerySetWatcher[K], path: FunctionPath) -> None:
         super().__init__()
-        self.path = path
+        self.path: FunctionPath = path
         self.shown: FunctionResult | None = None
-        self.watcher = watcher
+        self.watcher: QuerySetWatcher[K] = watcher
 
     @property
     def is_unread(self) -> bool:

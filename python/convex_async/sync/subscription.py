@@ -49,7 +49,7 @@ class QuerySubscription(Generic[T]):
         """The path that it was subscribed by."""
         self.args: Arguments = {} if args is None else args
         """The arguments that it was subscribed with."""
-        self.invalidated = False
+        self.invalidated: bool = False
         """Whether `unsubscribe` was called."""
         self._leave = weakref.finalize(self, thread.post, lambda: leave(id))
         self._leave.atexit = False

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from convex_async.shown import escaped
 
-logger = logging.getLogger("convex_async.functions")
+logger: logging.Logger = logging.getLogger("convex_async.functions")
 
 
 def show_function_logs() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-logger = logging.getLogger("convex_async")
+logger: logging.Logger = logging.getLogger("convex_async")
 
 
 class TracedCall(Struct, frozen=True):

@@ -33,7 +33,7 @@ class Attempt:
     __slots__ = ("sent",)
 
     def __init__(self) -> None:
-        self.sent = False
+        self.sent: bool = False
 
     @property
     def outcome(self) -> Outcome:

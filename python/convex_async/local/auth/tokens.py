@@ -58,7 +58,7 @@ class Tokens:
         self.name = name
         self._admin_secret = self._signing_secret = b""
         self._take_secrets(secrets.token_bytes(32), secrets.token_bytes(32))
-        self.issuer = ""
+        self.issuer: str = ""
         self._issuers = {
             issuer: OpenIdIssuer(issuer, keys) if isinstance(keys, str) else keys
             for issuer, keys in issuers.items()
@@ -95,7 +95,7 @@ class Tokens:
         if signing != self._signing_secret:
             self.__dict__.pop("_key", None)
         self._admin_secret, self._signing_secret = admin, signing
-        self.admin_key = f"{self.name}|{admin.hex()}"
+        self.admin_key: str = f"{self.name}|{admin.hex()}"
 
     @cached_property
     def _key(self) -> EllipticCurvePrivateKey:

@@ -52,8 +52,10 @@ class Context:
 
     def __init__(self, invocation: Invocation) -> None:
         transaction = invocation.transaction
-        self.now = invocation.engine.clock.time() * 1e3 if transaction is None else transaction.now
-        self.auth = Auth(invocation.run.identity)
+        self.now: float = (
+            invocation.engine.clock.time() * 1e3 if transaction is None else transaction.now
+        )
+        self.auth: Auth = Auth(invocation.run.identity)
         self._invocation = invocation
 
     @property
@@ -95,8 +97,8 @@ class QueryContext(Context):
         super().__init__(invocation)
         transaction = invocation.transaction
         assert transaction is not None
-        self.db = DatabaseReader(transaction, invocation.pages)
-        self.storage = StorageReader(invocation.engine.files, transaction)
+        self.db: DatabaseReader = DatabaseReader(transaction, invocation.pages)
+        self.storage: StorageReader = StorageReader(invocation.engine.files, transaction)
 
 
 class MutationContext(Context):
@@ -106,9 +108,9 @@ class MutationContext(Context):
         super().__init__(invocation)
         transaction = invocation.transaction
         assert transaction is not None
-        self.db = DatabaseWriter(transaction, invocation.pages)
-        self.scheduler = Scheduler(invocation)
-        self.storage = StorageWriter(invocation.engine.files, transaction)
+        self.db: DatabaseWriter = DatabaseWriter(transaction, invocation.pages)
+        self.scheduler: Scheduler = Scheduler(invocation)
+        self.storage: StorageWriter = StorageWriter(invocation.engine.files, transaction)
 
     async def run_mutation(
         self, path: str | FunctionReference, args: Mapping[str, Any] | None = None
@@ -122,8 +124,8 @@ class ActionContext(Context):
 
     def __init__(self, invocation: Invocation) -> None:
         super().__init__(invocation)
-        self.scheduler = Scheduler(invocation)
-        self.storage = ActionStorage(invocation.engine)
+        self.scheduler: Scheduler = Scheduler(invocation)
+        self.storage: ActionStorage = ActionStorage(invocation.engine)
 
     async def run_mutation(
         self, path: str | FunctionReference, args: Mapping[str, Any] | None = None

@@ -17,7 +17,7 @@ class Pages:
     """The pagination state of one function run: at most one paginated query."""
 
     def __init__(self, journal: str | None) -> None:
-        self.given = None if journal is None else read_cursor(journal)
+        self.given: Cursor | None = None if journal is None else read_cursor(journal)
         self.made: str | None = None
         self._is_used = False
 

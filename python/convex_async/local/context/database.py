@@ -65,7 +65,7 @@ class DatabaseReader(Reader):
 
     def __init__(self, transaction: Transaction, pages: Pages) -> None:
         super().__init__(transaction, pages, is_system=False)
-        self.system = Reader(transaction, pages, is_system=True)
+        self.system: Reader = Reader(transaction, pages, is_system=True)
 
 
 class DatabaseWriter(DatabaseReader):

@@ -77,8 +77,8 @@ class Functions:
 
     def __init__(self, schema: Schema | None = None) -> None:
         self.schema = schema
-        self.crons = Crons()
-        self.http = HttpRouter()
+        self.crons: Crons = Crons()
+        self.http: HttpRouter = HttpRouter()
         self.all: dict[FunctionPath, Function] = {}
 
     def http_action(self, method: str, path: str) -> Callable[[Handler], Handler]:

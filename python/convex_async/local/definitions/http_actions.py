@@ -37,8 +37,8 @@ class Request:
     ) -> None:
         self.method = method
         self.path = path
-        self.query = Parameters(query)
-        self.headers = Headers(headers)
+        self.query: Parameters = Parameters(query)
+        self.headers: Headers = Headers(headers)
         self.url = url
         self._body: bytes | AsyncIterator[bytes] | None = body
 
@@ -98,7 +98,7 @@ class Response:
         headers: Given = (),
     ) -> None:
         self.status = status
-        self.headers = Headers(headers or ())
+        self.headers: Headers = Headers(headers or ())
         self.body: bytes | AsyncIterable[bytes | str] | Iterable[bytes | str]
         if json is not ...:
             if body is not None:

@@ -344,4 +344,4 @@ class Validators:
         return replace(as_validator(validator, "v.optional()"), is_optional=True)
 
 
-v = Validators()
+v: Validators = Validators()

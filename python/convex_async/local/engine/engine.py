@@ -65,15 +65,15 @@ class Engine:
         redact: bool = False,
         calls: list[FunctionCall] | None = None,
     ) -> None:
-        self.clock = WallClock()
+        self.clock: WallClock = WallClock()
         self._calls = calls
-        self.runtimes = Runtimes(*runtimes)
+        self.runtimes: Runtimes = Runtimes(*runtimes)
         self._durable = None if path is None else Durable(path)
-        self.secrets = Secrets() if self._durable is None else self._durable.secrets()
+        self.secrets: Secrets = Secrets() if self._durable is None else self._durable.secrets()
         folder = None if path is None else path.with_name(f"{path.name}-files")
-        self.files = Files(folder, self.secrets.get("uploads"))
+        self.files: Files = Files(folder, self.secrets.get("uploads"))
         last = 0 if self._durable is None else self._durable.latest_ts()
-        self.store = Store(self.runtimes.schema, first_ts=max(time.time_ns(), last + 1))
+        self.store: Store = Store(self.runtimes.schema, first_ts=max(time.time_ns(), last + 1))
         self._watches = Watches()
         self._rng = random.Random()
         self._runner = Runner(

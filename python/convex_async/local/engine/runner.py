@@ -53,7 +53,7 @@ class Runner:
         self._table_of = table_of
         self._rng = rng
         self._redact = redact
-        self.permits = Permits()
+        self.permits: Permits = Permits()
 
     async def attempt(
         self,

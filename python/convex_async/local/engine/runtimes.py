@@ -30,7 +30,7 @@ class Runtimes:
         schemas = [runtime.schema for runtime in runtimes if runtime.schema is not None]
         if len(schemas) > 1:
             raise ValueError("a deployment has one schema: two of its parts declare one")
-        self.schema = schemas[0] if schemas else Schema()
+        self.schema: Schema = schemas[0] if schemas else Schema()
         routes: set[tuple[str, str]] = set()
         for runtime in runtimes:
             for declaration in runtime.declarations():

@@ -43,7 +43,7 @@ class Store:
 
     def __init__(self, schema: Schema, *, first_ts: int) -> None:
         self._schema = schema
-        self.latest_ts = first_ts
+        self.latest_ts: int = first_ts
         self._live: dict[str, _Version] = {}
         self._indexes: dict[IndexName, list[Entry]] = {}
         self._commits: deque[Commit] = deque()

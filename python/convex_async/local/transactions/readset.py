@@ -63,7 +63,7 @@ class ReadSet:
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int = 0
         self.ranges: dict[IndexName, list[KeyRange]] = {}
 
     def add(self, table: str, index: str, low: bytes, high: bytes | None) -> None:

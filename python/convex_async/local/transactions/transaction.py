@@ -73,15 +73,15 @@ class Transaction:
         seed: bytes | None = None,
         at: int | None = None,
     ) -> None:
-        self.read_set = ReadSet()
-        self.ts = store.open_snapshot(at)
+        self.read_set: ReadSet = ReadSet()
+        self.ts: int = store.open_snapshot(at)
         self.now = now
         self._store = store
         self._writable = writable
         self._rng = rng
         self._seed = seed
         self._written: dict[str, Write] = {}
-        self.usage = Usage()
+        self.usage: Usage = Usage()
         self._creation_time = now
         self._is_open = True
 

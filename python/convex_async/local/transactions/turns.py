@@ -47,8 +47,8 @@ class _Queue:
     __slots__ = ("length", "lock")
 
     def __init__(self) -> None:
-        self.length = 0
-        self.lock = asyncio.Lock()  # the first come is the first served
+        self.length: int = 0
+        self.lock: asyncio.Lock = asyncio.Lock()  # the first come is the first served
 
 
 class Turn:

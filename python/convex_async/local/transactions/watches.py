@@ -23,7 +23,7 @@ class Watch:
         on_invalid: Callable[[int], None],
         forget: Callable[[Watch], None],
     ) -> None:
-        self.read_set = read_set
+        self.read_set: ReadSet = read_set
         self.on_invalid = on_invalid
         self._forget = forget
 

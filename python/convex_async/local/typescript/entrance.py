@@ -19,7 +19,7 @@ class Entrance:
     """
 
     def __init__(self) -> None:
-        self.address = ""
+        self.address: str = ""
         self._expected: dict[str, Worker] = {}
         self._server: asyncio.Server | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None

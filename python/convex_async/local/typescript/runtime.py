@@ -51,7 +51,7 @@ class TypeScriptFunctions:
         scratch: tempfile.TemporaryDirectory[str],
     ) -> None:
         self.host = host
-        self.inputs = [Path(name) for name in bundled["inputs"]]
+        self.inputs: list[Path] = [Path(name) for name in bundled["inputs"]]
         self._declared = declared
         self._scratch = scratch
 

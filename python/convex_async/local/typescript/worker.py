@@ -73,7 +73,7 @@ class Worker(asyncio.Protocol):
         self.runs: dict[int, Running] = {}
         self.is_abandoned = False
         self.asked_at: float | None = None
-        self.cpu_then = 0.0
+        self.cpu_then: float = 0.0
         self.output = b""
         self._syscalls = syscalls
         self._on_end = on_end
@@ -86,7 +86,7 @@ class Worker(asyncio.Protocol):
         self._connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tables = 0
         self._sent = 0
-        self.next_run = 0
+        self.next_run: int = 0
 
     # The socket
 

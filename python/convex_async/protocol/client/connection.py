@@ -56,12 +56,12 @@ class Link:
 
     def __init__(self, *, inactivity_timeout: float) -> None:
         self.state: Connection = Offline(retry_at=float("-inf"))
-        self.count = 0
-        self.retries = 0
-        self.last_close_reason = INITIAL_REASON
-        self.last_heard = 0.0
+        self.count: int = 0
+        self.retries: int = 0
+        self.last_close_reason: str = INITIAL_REASON
+        self.last_heard: float = 0.0
         self.outstanding: set[Wanted] = set()
-        self.at_once = False
+        self.at_once: bool = False
         self._inactivity_timeout = inactivity_timeout
 
     @property

@@ -76,8 +76,8 @@ class ClientIdentity:
 
     def __init__(self) -> None:
         self.state: IdentityState = Confirmed(ANONYMOUS)
-        self.epoch = 0
-        self.version = 0
+        self.epoch: int = 0
+        self.version: int = 0
         self._refreshable = False
         self._forced_tries = 0
         self._credentials: dict[int, Credential] = {0: ANONYMOUS}

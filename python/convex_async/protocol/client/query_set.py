@@ -53,15 +53,15 @@ class Query(Generic[Mailbox]):
     )
 
     def __init__(self, query_id: QueryId, path: FunctionPath, args: bytes) -> None:
-        self.query_id = query_id
-        self.path = path
-        self.args = args
+        self.query_id: QueryId = query_id
+        self.path: FunctionPath = path
+        self.args: bytes = args
         self.journal: str | None = None
         self.result: FunctionResult | None = None
         self.shown: FunctionResult | None = None
-        self.fresh = False
+        self.fresh: bool = False
         self.subscribers: list[Subscriber[Mailbox]] = []
-        self.linger = 0.0
+        self.linger: float = 0.0
         self.lingers_until: float | None = None
 
 
@@ -77,9 +77,9 @@ class Subscriber(Generic[Mailbox]):
     __slots__ = ("mailbox", "needs_fresh", "query")
 
     def __init__(self, query: Query[Mailbox], mailbox: Mailbox) -> None:
-        self.query = query
-        self.mailbox = mailbox
-        self.needs_fresh = False
+        self.query: Query[Mailbox] = query
+        self.mailbox: Mailbox = mailbox
+        self.needs_fresh: bool = False
 
 
 class QuerySet(Generic[Mailbox]):

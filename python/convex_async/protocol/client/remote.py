@@ -85,8 +85,8 @@ class RemoteState:
 
     def __init__(self) -> None:
         self._version = INITIAL
-        self.ts = 0
-        self.max_observed_ts = 0
+        self.ts: int = 0
+        self.max_observed_ts: int = 0
 
     @property
     def identity(self) -> int:

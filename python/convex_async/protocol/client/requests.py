@@ -66,11 +66,11 @@ class Request:
     def __init__(
         self, request_id: RequestId, kind: RequestKind, path: FunctionPath, args: bytes, epoch: int
     ) -> None:
-        self.request_id = request_id
+        self.request_id: RequestId = request_id
         self.kind: RequestKind = kind
-        self.path = path
-        self.args = args
-        self.epoch = epoch
+        self.path: FunctionPath = path
+        self.args: bytes = args
+        self.epoch: int = epoch
         self.state: State = _UNSENT
 
     def message(self) -> Mutation | Action:
@@ -96,7 +96,7 @@ class Requests:
         self._on_wire: dict[RequestKind, int] = {"mutation": 0, "action": 0}
         self._completed: dict[RequestId, int] = {}
         self.times: dict[RequestId, int | None] = {}
-        self.next_id = 0
+        self.next_id: int = 0
         self.sendable: float = math.inf
         self._careful_up_to: int | None = None
         self._suspect: RequestId | None = None

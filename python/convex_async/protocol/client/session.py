@@ -36,12 +36,12 @@ class Session(Generic[Mailbox]):
     """
 
     def __init__(self, *, inactivity_timeout: float, same: Callable[[bytes, bytes], bool]) -> None:
-        self.link = Link(inactivity_timeout=inactivity_timeout)
-        self.query_set = QuerySet[Mailbox]()
-        self.view = View(self.query_set, same)
-        self.requests = Requests()
-        self.identity = ClientIdentity()
-        self.remote = RemoteState()
+        self.link: Link = Link(inactivity_timeout=inactivity_timeout)
+        self.query_set: QuerySet[Mailbox] = QuerySet[Mailbox]()
+        self.view: View[Mailbox] = View(self.query_set, same)
+        self.requests: Requests = Requests()
+        self.identity: ClientIdentity = ClientIdentity()
+        self.remote: RemoteState = RemoteState()
         self.events: list[ClientEvent[Mailbox]] = []
 
     def deliver(self, deliveries: list[Delivery[Mailbox]]) -> None:
