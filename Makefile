@@ -8,9 +8,11 @@ RUST := Cargo.toml Cargo.lock $(shell find rust/codec -name '*.rs' -o -name Carg
 JOBS ?= 2
 SECONDS ?= 60
 SOAK ?= 35
+MUTANTS ?= 100
+SEED ?= 0
 PYTHONS ?= 3.12 3.13 3.14 3.15
 
-.PHONY: demo test pythons find-python bench instructions memcheck fuzz soak lint wheel clean
+.PHONY: demo test mutants pythons find-python bench instructions memcheck fuzz soak lint wheel clean
 
 demo: $(VENV)/.built
 	@$(BIN)/pip install --quiet convex==0.8.1
@@ -40,6 +42,10 @@ soak: $(VENV)/.test
 	CONVEX_ASYNC_SOAK=$(SOAK) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
 	  tests/protocol/test_conversation.py tests/protocol/test_conversation_identity.py tests/faults \
 	  --timeout 1800 $(ARGS)
+
+# Minutes: MUTANTS small breaks of the core, chosen by SEED, with a floor for how many tests notice.
+mutants: $(VENV)/.test
+	$(BIN)/python -m tests.mutants --count $(MUTANTS) --seed $(SEED) --jobs $(JOBS) $(ARGS)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m pytest benches/bench_codec.py benches/bench_client.py benches/bench_local.py --benchmark-columns=median,ops --benchmark-sort=name $(ARGS)
