@@ -7,6 +7,7 @@ from aiohttp import web
 
 from convex_async import CodecError, ConvexError, FunctionError, RemoteProtocolError
 from convex_async.http import ConvexHttpClient
+from convex_async.http.answers import retry_after
 from tests.http.conftest import ScriptedDeployment, failure, success
 
 
@@ -57,3 +58,10 @@ async def test_a_body_that_is_no_answer_tells_it_too(
         with pytest.raises(RemoteProtocolError, match="is the URL right") as caught:
             await client.mutation("a:b")
     assert caught.value.outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [(None, 0.0), ("2.5", 2.5), ("-1", 0.0), ("soon", 0.0)]
+)
+def test_what_retry_after_asks_for(header: str | None, seconds: float) -> None:
+    assert retry_after({} if header is None else {"Retry-After": header}) == seconds

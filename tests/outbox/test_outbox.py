@@ -16,6 +16,7 @@ import pytest
 
 from convex_async import ClientClosedError, ConvexClient, LocalProtocolError, OutboxError
 from convex_async.local import LocalDeployment
+from convex_async.outbox.outbox import outbox_path
 from tests.integration.backend import make_functions
 
 # Nothing listens there.
@@ -320,3 +321,13 @@ async def test_kill_9_in_a_storm_doubles_and_loses_nothing(
     assert len(acknowledged) > 16
     assert set(counts.values()) == {1}
     assert acknowledged | left <= counts.keys()
+
+
+@pytest.mark.parametrize("path", ["", ":memory:", "file:x?mode=memory"])
+def test_an_outbox_is_a_file(path: str) -> None:
+    with pytest.raises(ValueError, match="outlives the process"):
+        outbox_path(path)
+
+
+def test_any_path_of_a_file_will_do(tmp_path: Path) -> None:
+    assert outbox_path(str(tmp_path / "box")) == outbox_path(tmp_path / "box") == tmp_path / "box"

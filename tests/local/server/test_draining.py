@@ -9,8 +9,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from convex_async.local import Functions, LocalDeployment
+from convex_async.local.problems import DeploymentProblem
+from convex_async.local.server.draining import OpenRequests
 from tests.local.calls import until
 from tests.local.wire import Wire, connected, mutation
 
@@ -99,3 +103,23 @@ async def test_what_does_not_end_is_cut(backend: Backend, deployment: LocalDeplo
     assert deployment.faults.connections == 0
     with pytest.raises(RuntimeError, match="not running"):
         _ = deployment.url
+
+
+async def test_draining_waits_for_the_last_request_and_takes_no_other() -> None:
+    requests, go_on = OpenRequests(), asyncio.Event()
+    request = make_mocked_request("GET", "/")
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        await go_on.wait()
+        return web.Response(text="done")
+
+    answer = asyncio.create_task(requests.answer(request, handler))
+    await asyncio.sleep(0)
+    drained = asyncio.create_task(requests.drain())
+    await asyncio.sleep(0)
+    assert not drained.done()
+    with pytest.raises(DeploymentProblem, match="shutting down"):
+        await requests.answer(request, handler)
+    go_on.set()
+    assert (await answer).status == 200
+    await drained

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from convex_async.protocol.client.events import ResultsChanged
+from convex_async.protocol.client.query_set import QuerySet
+from convex_async.protocol.client.view import View
+from convex_async.protocol.results import Succeeded
 from tests.protocol.client.test_client_protocol import OTHER, PATH, Session, seen
 from tests.protocol.wire import failed, updated
 
@@ -52,3 +55,17 @@ def test_the_results_of_a_transition_are_published_once(session: Session) -> Non
     (event,) = session.receive(both)
     assert isinstance(event, ResultsChanged)
     assert seen([event]) == [("list", b"[1]"), ("count", b"1")]
+
+
+def test_who_waits_for_another_user_sees_an_equal_result_too() -> None:
+    """A refused user's results are withheld until the next one's are there."""
+    queries = QuerySet[str]()
+    view = View(queries, lambda one, other: one == other)
+    subscriber = queries.subscribe(PATH, b"{}", "m", 0.0)
+    query = subscriber.query
+    query.result, query.fresh = Succeeded(b"1", []), True
+    assert view.change([query], settled=True, over=()) == [(subscriber, query.result)]
+    assert view.change([query], settled=True, over=()) == []
+    view.withhold([subscriber])
+    assert view.change([query], settled=False, over=()) == []
+    assert view.change([query], settled=True, over=()) == [(subscriber, query.result)]

@@ -6,13 +6,24 @@ import copy
 import json
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from convex_async.errors import RemoteProtocolError
 from convex_async.protocol.frames import decode_client_message
-from convex_async.protocol.messages import INITIAL_VERSION, AuthError, FatalError, Transition
+from convex_async.protocol.messages import (
+    INITIAL_VERSION,
+    Authenticate,
+    AuthError,
+    ClientMessage,
+    Connect,
+    FatalError,
+    Transition,
+    format_timestamp,
+)
 from convex_async.protocol.results import Failed, Succeeded
+from convex_async.protocol.server.checks import check
 from convex_async.protocol.server.server_protocol import ServerProtocol
 from convex_async.protocol.server.work import RunAction, RunMutation, RunQueries, Verify
 
@@ -131,3 +142,22 @@ def test_a_good_conversation_is_answered_in_full() -> None:
     kinds = [type(sent).__name__ for sent in server.sent]
     assert kinds.count("MutationResponse") == kinds.count("ActionResponse") == 1
     assert kinds.count("Transition") >= 6
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (Connect("no-uuid", 0, None, None), "UUID"),
+        (Connect(SESSION, 0, None, format_timestamp(2**63)), "out of range"),
+        (Authenticate(0, "Robot", "x"), "none of User"),
+        (Authenticate(0, "User"), "needs a value"),
+    ],
+)
+def test_what_the_types_leave_open_is_refused(message: ClientMessage, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        check(message)
+
+
+def test_what_is_right_passes() -> None:
+    check(Connect(SESSION, 0, None, format_timestamp(2**63 - 1)))
+    check(Authenticate(0, "None"))
