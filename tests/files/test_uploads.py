@@ -11,6 +11,7 @@ import pytest
 
 from convex_async import RequestTimeoutError, StorageError, api
 from convex_async.http import ConvexHttpClient
+from convex_async.local import Functions, LocalDeployment, MutationContext, QueryContext
 from tests.files.storage import Storage
 
 SECRET = "5" * 20
@@ -139,3 +140,22 @@ async def test_a_fault_of_the_source_is_the_sources_own(
     with pytest.raises(TypeError, match="an upload is"):
         await client.upload(5, url=url)  # type: ignore[arg-type]
     assert storage.stored == []
+
+
+async def test_the_arguments_of_an_upload_are_the_mutations() -> None:
+    functions = Functions()
+
+    @functions.mutation("files:make")
+    async def make(ctx: MutationContext, room: str) -> str:
+        await ctx.db.insert("rooms", {"room": room})
+        return await ctx.storage.generate_upload_url()
+
+    @functions.query("files:rooms")
+    async def rooms(ctx: QueryContext) -> list[str]:
+        return [row["room"] for row in await ctx.db.query("rooms").collect()]
+
+    async with LocalDeployment(functions) as local, ConvexHttpClient(local.url) as client:
+        await client.upload(b"one", url="files:make", args={"room": "red"})
+        assert await client.query("files:rooms") == ["red"]
+        with pytest.raises(ValueError, match="args= are a mutation's"):
+            await client.upload(b"two", url=local.url + "/upload", args={"room": "red"})

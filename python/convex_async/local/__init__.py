@@ -1,5 +1,6 @@
 """An embedded deployment that speaks the real protocol: for tests, demos and offline work."""
 
+from convex_async.local.context.context import ActionContext, MutationContext, QueryContext
 from convex_async.local.definitions.functions import Functions
 from convex_async.local.definitions.http_actions import Request, Response
 from convex_async.local.definitions.schema import define_schema, define_table
@@ -11,10 +12,13 @@ from convex_async.local.typescript.toolchain import LoadError
 
 __all__ = [
     "UNDEFINED",
+    "ActionContext",
     "Faults",
     "Functions",
     "LoadError",
     "LocalDeployment",
+    "MutationContext",
+    "QueryContext",
     "Request",
     "Response",
     "define_schema",
