@@ -54,6 +54,9 @@ class Wire:
 class Told:
     """What the pump tells: nothing is made of it here."""
 
+    def received(self) -> None:
+        pass
+
     def settle(self) -> None:
         pass
 

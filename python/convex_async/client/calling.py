@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from convex_async.client.details import Notes, request_id_of
@@ -52,11 +53,12 @@ async def ask(
         return value_or_raise(path, result, type)
     finally:
         running.unsubscribe_now(subscriber)
-        _log("query", path, mailbox.result, began)
+        if logger.isEnabledFor(logging.DEBUG):
+            _log("query", path, mailbox.result, began)
 
 
 async def request(
-    running: Running,
+    start: Callable[[], Running],
     kind: RequestKind,
     path: FunctionPath,
     args: bytes,
@@ -68,14 +70,17 @@ async def request(
     """What a mutation or action returned; withdrawn when this is cancelled, or out of time.
 
     Args:
+        start: gives what runs, started if need be.
         args: wire bytes of the arguments object.
         timeout: seconds, or None.
         update: what is expected of a mutation.
         notes: is filled with what else is known.
     """
+    running = start()
     began, answer = time.monotonic(), None
     running.check()
-    await running.ready()
+    if not running.is_ready:
+        await running.ready()
     request_id, answered = running.request(kind, path, args, timeout, update)
     if notes is not None:
         notes.deployments_id = request_id_of(running.core.session_id, request_id)
@@ -95,13 +100,13 @@ async def request(
             notes.log_lines = answer.log_lines
         return value_or_raise(path, answer, type)
     finally:
-        _log(kind, path, answer, began)
+        if logger.isEnabledFor(logging.DEBUG):
+            _log(kind, path, answer, began)
         if notes is not None:
             notes.ts = running.core.noted_time(request_id)
 
 
 def _log(kind: str, path: FunctionPath, answer: Answer | None, began: float) -> None:
     """Tell how a call went, and how long it took."""
-    if logger.isEnabledFor(logging.DEBUG):
-        how = "no answer" if answer is None else type(answer).__name__.lower()
-        logger.debug("%s %s: %s, %.3f s", kind, path, how, time.monotonic() - began)
+    how = "no answer" if answer is None else type(answer).__name__.lower()
+    logger.debug("%s %s: %s, %.3f s", kind, path, how, time.monotonic() - began)

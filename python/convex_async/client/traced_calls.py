@@ -53,12 +53,12 @@ class TracedCalls(Calls):
             call = ask(running, path, args, type, timeout, notes)
         else:
             asked: RequestKind = "mutation" if kind == "mutation" else "action"
-            call = request(running, asked, path, args, type, timeout, None, notes)
+            call = request(lambda: running, asked, path, args, type, timeout, None, notes)
         return await (
             call if self._tracer is None else self._tracer.around(kind, path, notes, call)
         )
 
-    async def _request(
+    def _request(
         self,
         kind: RequestKind,
         path: FunctionPath,
@@ -66,10 +66,22 @@ class TracedCalls(Calls):
         type: Any,
         timeout: float | None,
         update: OptimisticUpdate | None = None,
+    ) -> Coroutine[Any, Any, Any]:
+        if self._tracer is None:
+            return request(self._running, kind, path, args, type, timeout, update)
+        return self._told(self._tracer, kind, path, args, type, timeout, update)
+
+    async def _told(
+        self,
+        tracer: SafeTracer,
+        kind: RequestKind,
+        path: FunctionPath,
+        args: bytes,
+        type: Any,
+        timeout: float | None,
+        update: OptimisticUpdate | None,
     ) -> Any:
         running = self._running()
-        if self._tracer is None:
-            return await request(running, kind, path, args, type, timeout, update)
         notes = Notes()
-        call = request(running, kind, path, args, type, timeout, update, notes)
-        return await self._tracer.around(kind, path, notes, call)
+        call = request(lambda: running, kind, path, args, type, timeout, update, notes)
+        return await tracer.around(kind, path, notes, call)

@@ -124,8 +124,8 @@ class Callers:
     def settle(self, request_id: RequestId, answer: Answer) -> None:
         """The deployment answered, or the action is lost."""
         future = self._take(request_id)
-        failure = _failure(answer)
-        if future is None and self._journal.is_kept and failure is not None:
+        is_ownerless = future is None and self._journal.is_kept
+        if is_ownerless and (failure := _failure(answer)) is not None:
             logger.warning("a mutation of an earlier process failed: %s", failure)
             self._journal.fail(request_id, failure)
         else:

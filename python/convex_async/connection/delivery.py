@@ -95,6 +95,19 @@ class Delivery:
         if core.wants_attention:
             self._alarm.set()
 
+    def received(self) -> None:
+        """A message was told to the core: the part of `settle` that this needs.
+
+        It is done for each frame, so the deadlines are not looked at again: no message brings
+        one forward, and a tick that comes too early does nothing.
+        """
+        self.tell()
+        core = self._core
+        if self._timer is None:
+            self._arm(core.next_deadline)
+        if core.wants_attention:
+            self._alarm.set()
+
     def tell(self, *, cause: BaseException | None = None) -> None:
         """The part of `settle` that lets nothing be sent yet."""
         for event in self._core.events():

@@ -198,7 +198,7 @@ class Pump:
 
     async def _read(self, transport: Transport) -> str:
         """Hand frames to the core; returns why the socket went."""
-        core, clock, settle = self._core, self._clock, self._delivery.settle
+        core, clock, told = self._core, self._clock, self._delivery.received
         worked = 0.0  # seconds since others had their turn; waiting is none of it
         while True:
             try:
@@ -215,7 +215,7 @@ class Pump:
                     return f"ProtocolError: {error}"
                 if message is not None:
                     core.received(message, now=now)
-                    settle()
+                    told()
             worked += clock() - now
             if worked > SLICE:
                 await asyncio.sleep(0)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from convex_async.auth.tokens import TokenFetcher
@@ -176,15 +176,20 @@ class Running:
         self._delivery.tell()
         return request
 
-    async def send(self) -> None:
+    def send(self) -> Coroutine[Any, Any, None]:
         """Let go out what waits, see `Pump.send_now`."""
-        await self._pump.send_now()
+        return self._pump.send_now()
 
     def withdraw(self, request_id: RequestId) -> Outcome | None:
         """Nobody waits for the request any more: what is known of it, None if it is settled."""
         outcome = self._callers.withdraw(request_id)
         self._delivery.settle()
         return outcome
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `ready` has nothing to wait for, as without an outbox."""
+        return not self._journal.is_kept
 
     async def ready(self) -> None:
         """Wait until requests can be made: their ids are in the outbox.

@@ -57,6 +57,13 @@ class TracedDelivery(Delivery):
 
     def settle(self, *, cause: BaseException | None = None) -> None:
         super().settle(cause=cause)
+        self._tell_of_socket()
+
+    def received(self) -> None:
+        super().received()
+        self._tell_of_socket()
+
+    def _tell_of_socket(self) -> None:
         is_online = isinstance(self._core.connection, Online)
         if is_online == self._was_online:
             return

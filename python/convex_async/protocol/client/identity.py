@@ -92,7 +92,8 @@ class ClientIdentity:
     @property
     def awaits_confirmation(self) -> bool:
         """Whether the present user's credential is known, and not yet known to be in force."""
-        return isinstance(self.state, Unconfirmed)
+        # `isinstance` asks the metaclass of Structs, which takes longer than the comparison.
+        return type(self.state) is Unconfirmed
 
     @property
     def credential(self) -> Credential | None:
