@@ -7,6 +7,12 @@ import keyword
 import re
 from collections.abc import Iterable
 
+_NO_WORD = re.compile(r"\W", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# Where a word begins within a name: `fooBar`, and `URLPath` before its P.
+_NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD = re.compile(r"[A-Za-z0-9]+")
+
 # Characters of a type's or function's name: so that no line that is written gets too long.
 MAX_NAME = 30
 
@@ -82,7 +88,7 @@ def attribute(name: str, *, is_snake: bool, reserved: frozenset[str] = IN_CLASSE
         is_snake: whether to write it as Python does.
         reserved: what it may not be called; such a name gets an underscore at its end.
     """
-    found = snake(name) if is_snake else re.sub(r"\W", "_", name, flags=re.ASCII)
+    found = snake(name) if is_snake else _NO_WORD.sub("_", name)
     found = found.lstrip("_")
     if not found or not found[0].isalpha():
         found = f"field_{found}".rstrip("_")
@@ -92,13 +98,11 @@ def attribute(name: str, *, is_snake: bool, reserved: frozenset[str] = IN_CLASSE
 def is_plain(name: str) -> bool:
     """Whether it can be written as the name of a variable, and means what it says."""
     return (
-        re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII) is not None
+        _NAME.fullmatch(name) is not None
         and not keyword.iskeyword(name)
         and not name.startswith("__")
     )
 
 
 def _words(text: str) -> list[str]:
-    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", text)
-    spaced = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1 \2", spaced)
-    return re.findall(r"[A-Za-z0-9]+", spaced)
+    return _WORD.findall(_NEW_WORD.sub(" ", text))

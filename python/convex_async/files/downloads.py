@@ -21,6 +21,9 @@ from convex_async.errors import RequestTimeoutError, StorageError
 from convex_async.files.sources import CHUNK, Patience, Progress, WritableFile, no_limit
 from convex_async.transport.http import Attempt, HttpAnswer, mapped_errors, read_whole, refusal_text
 
+# A `Content-Range` (RFC 9110, 14.4).
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
 
 async def download(
     session: aiohttp.ClientSession,
@@ -140,7 +143,7 @@ async def _check(response: aiohttp.ClientResponse, asked: tuple[int, int | None]
 
 
 def _check_range(said: str, start: int, end: int | None) -> None:
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", said.strip())
+    found = _CONTENT_RANGE.fullmatch(said.strip())
     if found is not None and int(found[1]) == start:
         last, total = int(found[2]), None if found[3] == "*" else int(found[3])
         wanted = [end - 1] if end is not None else []
