@@ -110,7 +110,7 @@ class FileJournal(NoJournal):
 
     def _load(self, contents: Contents) -> None:
         if self.session_id is None:
-            self.session_id: str = contents.session_id
+            self.session_id = contents.session_id
             self._next = self._limit = contents.first_id
             self._last = RequestId(contents.first_id - 1)
             self._entries = {entry.request_id: entry for entry in contents.entries}

@@ -72,7 +72,7 @@ class NumberedJournal(NoJournal):
     """The journal of who keeps by other means which request of a session has which number."""
 
     def __init__(self, session_id: str, first: int) -> None:
-        self.session_id: str = session_id
+        self.session_id = session_id
         self._next = first
 
     def next_id(self) -> RequestId:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from convex_async.connection.mailbox import Mailbox
 from convex_async.connection.running import Running
@@ -27,11 +27,11 @@ class Member(Mailbox):
 
     subscriber: Subscriber[Mailbox]
 
-    def __init__(self, watcher: QuerySetWatcher[K], path: FunctionPath) -> None:
+    def __init__(self, watcher: QuerySetWatcher[Any], path: FunctionPath) -> None:
         super().__init__()
         self.path: FunctionPath = path
         self.shown: FunctionResult | None = None
-        self.watcher: QuerySetWatcher[K] = watcher
+        self.watcher: QuerySetWatcher[Any] = watcher
 
     @property
     def is_unread(self) -> bool:

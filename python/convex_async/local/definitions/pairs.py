@@ -101,7 +101,8 @@ def _pairs(given: Given) -> Iterator[tuple[str, str]]:
     if isinstance(given, Parameters | Headers):
         yield from given.pairs()
         return
-    for name, value in given.items() if isinstance(given, Mapping) else given:
+    items: Any = given.items() if isinstance(given, Mapping) else given
+    for name, value in items:
         if isinstance(value, list | tuple):
             for item in value:
                 yield name, _text(item)

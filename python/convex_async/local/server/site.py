@@ -99,7 +99,9 @@ class Site:
 
 
 class _TooLarge(DeploymentProblem):
-    status = 413
+    @property
+    def status(self) -> int:
+        return 413
 
 
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
@@ -115,8 +117,8 @@ async def _body(request: web.Request) -> AsyncIterator[bytes]:
 def _scheme(request: web.Request) -> str:
     """The one that was asked by: a proxy that ends TLS tells it."""
     forwarded = request.headers.get("Forwarded", "").split(",")[0]
-    told = dict(pair.partition("=")[::2] for pair in forwarded.lower().split(";"))
-    told = {name.strip(): value.strip().strip('"') for name, value in told.items()}
+    pairs = (pair.partition("=") for pair in forwarded.lower().split(";"))
+    told = {name.strip(): value.strip().strip('"') for name, _, value in pairs}
     scheme = request.headers.get("X-Forwarded-Proto") or told.get("proto", "http")
     return scheme if scheme in ("http", "https") else "http"
 
