@@ -55,3 +55,12 @@ def test_any_frame_is_a_sign_of_life(session: Session) -> None:
     assert session.core.events() == [CloseConnection("InactiveServer")]
     session.drop("InactiveServer")
     assert isinstance(session.core.connection, Offline)
+
+
+def test_who_wants_a_socket_now_need_not_wait_when_one_is_being_cut(session: Session) -> None:
+    """The backoff that begins as the dead one is gone is not for them."""
+    session.connect()
+    session.core.tick(now=session.now + 30)
+    session.core.connect_now(now=session.now + 30)
+    session.drop("InactiveServer")
+    assert session.core.connection == Offline(session.now)

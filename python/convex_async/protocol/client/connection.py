@@ -51,7 +51,7 @@ class Link:
         last_heard: when the last frame came.
         outstanding: what was wanted as the socket opened, and has not come yet; until all of it
             has, the deployment may be unwell, and the backoff is not reset.
-        at_once: the socket is being closed for a reason that needs no backoff.
+        at_once: the socket is being closed, and the next is not to wait for a backoff.
     """
 
     def __init__(self, *, inactivity_timeout: float) -> None:
@@ -101,8 +101,13 @@ class Link:
 
     def due(self, *, now: float) -> None:
         """Do not wait for the backoff to pass; a token that has to come first still has to."""
-        if isinstance(self.state, Offline) and self.state.retry_at is not None:
-            self.state = Offline(now)
+        match self.state:
+            case Offline(float()):
+                self.state = Offline(now)
+            case Closing():  # there is no backoff yet: there shall be none
+                self.at_once = True
+            case _:
+                pass
 
     def token_came(self, *, now: float) -> None:
         """A socket that waited for a token can be opened now."""
