@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from contextlib import suppress
 from typing import Self
@@ -19,6 +20,9 @@ class Heartbeat:
         self.longest = 0.0
 
     async def __aenter__(self) -> Self:
+        # The tests of a whole run leave objects that are no deployment's to look through.
+        gc.collect()
+        gc.freeze()
         self._task = asyncio.create_task(self._beat())
         await asyncio.sleep(0)
         return self
@@ -27,6 +31,7 @@ class Heartbeat:
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
+        gc.unfreeze()
 
     async def _beat(self) -> None:
         last = time.thread_time()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from convex_async.local.typescript.runtime import TypeScriptFunctions
 from convex_async.local.typescript.toolchain import LoadError
+
+# Milliseconds after which files are looked at although no change was told.
+LOOK_EVERY = 500
 
 _log = logging.getLogger("convex_async.local")
 
@@ -34,6 +38,7 @@ class Reloader:
         self._env = env
         self._swap = swap
         self._versions = [current]
+        self._seen = self._files()
 
     async def close(self) -> None:
         """Close what runs, and what was being put in its place."""
@@ -45,7 +50,18 @@ class Reloader:
         from watchfiles import awatch
 
         while True:
-            async for _ in awatch(*self._places(), watch_filter=_is_source, step=50, debounce=200):
+            # What changes before the watch has begun, it does not tell: so it is looked after, too.
+            async for _ in awatch(
+                *self._places(),
+                watch_filter=_is_source,
+                step=50,
+                debounce=200,
+                rust_timeout=LOOK_EVERY,
+                yield_on_timeout=True,
+            ):
+                if (files := self._files()) == self._seen:
+                    continue
+                self._seen = files
                 if await self.reload():
                     break  # to watch what the new version is made of
 
@@ -67,6 +83,17 @@ class Reloader:
         self._versions = [new]
         _log.info("Reloaded %s: %d functions", self._folder, len(list(new.declarations())))
         return True
+
+    def _files(self) -> dict[Path, tuple[int, int]]:
+        """The files that are watched, each with its time and size."""
+        found = {}
+        for place in self._places():
+            for path in place.rglob("*"):
+                if _is_source(None, str(path)):
+                    with suppress(FileNotFoundError):
+                        stat = path.stat()
+                        found[path] = stat.st_mtime_ns, stat.st_size
+        return found
 
     def _places(self) -> set[Path]:
         """The folder, and those outside it of which the bundle has files; packages excepted."""
