@@ -1,4 +1,4 @@
-"""Values <-> wire bytes and messages <-> frames; the only importer of the Rust extension."""
+"""Values <-> wire bytes; what the Rust extension makes is handed to it here."""
 
 from __future__ import annotations
 
